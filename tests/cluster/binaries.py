@@ -291,10 +291,10 @@ def _prepare(group: Group, compiler: Path, workshop: Path, transcript: int) -> s
 
 def _staging(group: Group, compiler: Path, workshop: Path, transcript: int) -> list[str]:
     """Replacements for the modules that Kubernetes keeps in ./staging: each is published as v0.x.y beside Kubernetes v1.x.y."""
-    (workshop / "probe.mod").write_text("module pillion.dev/build\n\ngo 1.26.0\n")
     answer = subprocess.run(
-        [compiler, "mod", "download", "-modfile=probe.mod", "-json", f"{group.module}@{group.version}"],
-        cwd=workshop,
+        [compiler, "mod", "download", "-json", f"{group.module}@{group.version}"],
+        # Outside the workshop, whose go.mod may be the half-written one that is about to be replaced.
+        cwd=workshop.parent,
         env=toolchain.environment(),
         stdout=subprocess.PIPE,
         stderr=transcript,
