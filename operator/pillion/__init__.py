@@ -1,0 +1,1 @@
+"""Pillion: an LLM beside an application that already runs."""
