@@ -1,0 +1,108 @@
+"""What is known of one checkpoint, before any thought of hardware?
+
+Everything here was read from the checkpoint's own files or its page on the Hub. `None` means that nothing
+says so; it is never a default.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pillion.api.modeldeployment import Task
+
+
+class AttentionKind(StrEnum):
+    """How an attention layer keeps what it has seen."""
+
+    GROUPED = "Grouped"  # keys and values per KV head: multi-head, grouped-query and multi-query alike
+    LATENT = "Latent"  # one compressed vector a token for all heads (MLA)
+    ENCODER = "Encoder"  # sees the whole input at once and keeps nothing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttentionShape:
+    """The layers that keep a KV cache, and what one token costs in each.
+
+    Sliding-window layers are counted in `layers` too: they are charged as if they kept everything, which is
+    never too little. `recurrent_layers` keep a state of fixed size instead, and are not in `layers`.
+    """
+
+    kind: AttentionKind
+    layers: int
+    heads: int
+    kv_heads: int
+    key_head_dim: int
+    value_head_dim: int
+    latent_dim: int | None = None  # kv_lora_rank + qk_rope_head_dim, elements per token and layer
+    sliding_window: int | None = None
+    sliding_layers: int = 0
+    recurrent_layers: int = 0
+    recurrent_state_bytes: int = 0  # per layer and request, unsplit, states in float32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quantization:
+    """How a checkpoint's weights are stored, where that is not plain 16 or 32 bit."""
+
+    method: str  # as its configuration names it: "awq", "gptq", "fp8", "compressed-tensors", "modelopt", ...
+    scheme: str  # our label: AWQ, GPTQ, FP8, INT8, W4A16, W8A16, W4A8, NVFP4, MXFP4, MXFP8, BitsAndBytes
+    bits: int
+    calibrated: bool  # made with sample data, or by a scheme that needs none to the same effect
+    group_size: int | None = None
+    kv_cache_fp8: bool = False  # the checkpoint brings scales for an FP8 KV cache and asks for it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightsShape:
+    """The tensors that an engine loads, sorted by what happens to them on several GPUs or in another format.
+
+    Bytes are as stored in the checkpoint. Tensors that engines do not load (extra prediction layers, a second
+    copy of tied embeddings) are not in here.
+    """
+
+    stored_bytes: int
+    plain_parameters: int  # stored as plain floats of 16 or 32 bit
+    plain_bytes: int
+    linear_parameters: int  # of the plain ones: what quantization on the fly converts
+    linear_output_channels: int  # one scale each when converted
+    replicated_bytes: int  # norms, biases, routers, latent down-projections: whole on every GPU
+    kv_projection_bytes: int  # split over KV heads, and no further
+    exact: bool  # from the tensors' own headers; otherwise from file sizes or computed from the configuration
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFacts:
+    """One checkpoint at one commit."""
+
+    repo: str
+    commit: str
+    architecture: str | None
+    model_type: str | None
+    task: Task
+    parameters: int | None  # logical ones: a 4-bit checkpoint of an 8B model has 8 billion
+    active_parameters: int | None  # those that one token passes; equal to `parameters` in dense models
+    weights: WeightsShape
+    download_bytes: int
+    files: tuple[str, ...]  # names and patterns of the files an engine needs
+    dtype: str | None  # "bfloat16", "float16", "float32"
+    quantization: Quantization | None
+    attention: AttentionShape
+    hidden_size: int
+    intermediate_size: int
+    vocab_size: int
+    max_context_tokens: int | None
+    experts: int = 0  # routed experts in each layer that has some; all of them are resident
+    experts_per_token: int = 0
+    multimodal: bool = False
+    chat_template: bool = False
+    instruct: bool | None = None
+    distilled: bool | None = None
+    base_model: str | None = None
+    license: str | None = None
+    tokenizer_fingerprint: str | None = None  # equal fingerprints: the same tokenizer
+    needs_remote_code: bool = False
+    notes: tuple[str, ...] = ()  # what was estimated rather than read, in sentences
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the weights as the checkpoint stores them."""
+        return self.weights.stored_bytes

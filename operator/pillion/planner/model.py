@@ -1,0 +1,161 @@
+"""What is the planner asked, and what does it answer?
+
+The question is a value, the answer is a value, and every candidate that lost is in the answer with its reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pillion.api.modeldeployment import ModelDeploymentSpec
+from pillion.api.reasons import Reason
+from pillion.facts import ModelFacts
+from pillion.hardware import Inventory
+
+Raw = Mapping[str, Any]
+
+
+class Device(StrEnum):
+    """What the engine computes on."""
+
+    GPU = "GPU"
+    CPU = "CPU"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetShape:
+    """The target's pods as far as they decide where an engine can run."""
+
+    pods: int  # that should exist now: spec.replicas, or the nodes of a DaemonSet
+    surge_pods: int = 0  # further ones that a rollout makes before it removes old ones
+    max_pods: int | None = None  # an autoscaler's maximum
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    affinity: Raw | None = None
+    tolerations: tuple[Raw, ...] = ()
+    cpu_millis: int = 0  # requests of one pod's own containers
+    memory_bytes: int = 0
+    ephemeral_bytes: int = 0
+    accelerators: Mapping[str, int] = field(default_factory=dict)  # requests by resource name
+    one_pod_per_node: bool = False  # a DaemonSet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryBudget:
+    """How the memory of one accelerator (or of the engine's container on CPU) is divided, in bytes."""
+
+    total: int  # what the framework sees
+    usable: int  # the engine's share of it
+    weights: int
+    kv_cache: int  # what is needed by the requests that the plan promises
+    activation: int
+    graphs: int
+    other: int
+    headroom: int  # usable minus everything above; the engine gives it to the KV cache
+    sixteen_bit_weights: int  # what the weights would have taken in 16 bit
+    unverified: bool = False  # no log of this hardware has been compared with the model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The chosen candidate with everything that an engine's container is made from."""
+
+    checkpoint: str
+    commit: str
+    quantization: str  # label; "None" for plain 16 bit
+    bits: int
+    calibrated: bool
+    on_the_fly: str | None  # the value of the engine's --quantization
+    device: Device
+    product: str | None
+    resource: str | None
+    count: int  # accelerators of one pod
+    tensor_parallel: int
+    kv_cache_dtype: str | None  # None: the engine's default, the model's dtype
+    dtype: str | None  # None: the engine's default
+    context_tokens: int  # the engine's limit on one request
+    promised_context_tokens: int  # the length for which `concurrency` was counted
+    concurrency: int  # requests of the promised length whose KV cache fits at once
+    max_num_seqs: int
+    max_num_batched_tokens: int | None
+    gpu_memory_utilization: float | None
+    kv_cache_bytes: int | None  # explicit on shared accelerators and on CPU
+    engine: str
+    engine_version: str
+    image: str
+    memory: MemoryBudget
+    cpu_request_millis: int
+    cpu_limit_millis: int
+    memory_request_bytes: int
+    memory_limit_bytes: int
+    shm_bytes: int
+    ephemeral_request_bytes: int
+    ephemeral_limit_bytes: int
+    cache_bytes: int
+    node_requirements: tuple[Raw, ...]
+    tolerations: tuple[Raw, ...]
+    startup_timeout_seconds: int
+    given_up: str | None  # what was given up of the preference, in a sentence
+
+    @property
+    def class_key(self) -> tuple[str, str | None, str | None, int]:
+        """What a running pod cannot change: device, product, resource and count."""
+        return (self.device.value, self.product, self.resource, self.count)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Warned:
+    """Something that works, and that the user should know."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected:
+    """A candidate that was considered and lost: which, why in one word, and one sentence with numbers."""
+
+    checkpoint: str
+    quantization: str
+    product: str | None
+    count: int
+    reason: str  # a planner.Why; values are API
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRequest:
+    """Everything a plan depends on."""
+
+    spec: ModelDeploymentSpec
+    name: str
+    checkpoints: tuple[ModelFacts, ...]  # the model first, then its variants
+    inventory: Inventory
+    target: TargetShape | None = None
+    reserved: Mapping[str, int] = field(default_factory=dict)  # by product: counted on by plans without pods yet
+    own: Mapping[str, int] = field(default_factory=dict)  # by product: held by this target's own engine pods
+    previous: Plan | None = None  # sticky: its choice stays while it is possible
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A plan was found."""
+
+    plan: Plan
+    rejected: tuple[Rejected, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    accelerators_total: int = 0  # of the chosen product, in nodes that the target's pods can go to
+    accelerators_free: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotPlanned:
+    """No candidate fits: the reason, and a sentence with the nearest remedy."""
+
+    reason: Reason
+    message: str
+    rejected: tuple[Rejected, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+
+
+Outcome = Planned | NotPlanned
