@@ -57,7 +57,9 @@ class AcceleratorPool:
     compute_capability: tuple[int, int] | None
     nodes: tuple[NodeAccelerators, ...]
     node_requirements: tuple[Raw, ...]  # NodeSelectorRequirements that tell this pool from the others
+    memory_verified: bool = True  # False: no log or device dump has shown this card's memory
     shared: bool = False  # time-sliced, MPS or a slice: used only where the user names the product
+    replicas: int = 1  # pods that one accelerator is shared among; each may count on its part alone
 
     @property
     def total(self) -> int:
