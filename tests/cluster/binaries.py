@@ -110,7 +110,9 @@ GROUPS: tuple[Group, ...] = (
         version="v2.4.2",
         packages={name: f"cmd/{name}" for name in ("containerd", "ctr", "containerd-shim-runc-v2")},
     ),
-    Group(name="crictl", module="sigs.k8s.io/cri-tools", version="v1.36.0", packages={"crictl": "cmd/crictl"}),
+    Group(
+        name="crictl", module="sigs.k8s.io/cri-tools", version="v1.36.0", packages={"crictl": "cmd/crictl"}
+    ),
     Group(
         name="cni",
         module="github.com/containernetworking/plugins",
@@ -127,7 +129,15 @@ GROUPS: tuple[Group, ...] = (
     Group(name="pause", module="", version="v1", packages={"pause": ""}),
 )
 
-INTEGRATION = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "helm")
+INTEGRATION = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kwok",
+    "helm",
+)
 KIND = tuple(name for group in GROUPS for name in group.packages if name not in INTEGRATION)
 EVERYTHING = INTEGRATION + KIND
 
@@ -164,10 +174,12 @@ def ensure(
         compiler = toolchain.go()
         for position, (name, group) in enumerate(missing, start=1):
             found[name] = _built(name, group, compiler, f"[{position}/{len(missing)}]", progress)
-    return _linked(found, version=version, assets=assets)
+    return _linked(found, version)
 
 
-def missing_programs(names: Iterable[str] = EVERYTHING, *, kubernetes_version: str = DEFAULT_KUBERNETES_VERSION) -> list[str]:
+def missing_programs(
+    names: Iterable[str] = EVERYTHING, *, kubernetes_version: str = DEFAULT_KUBERNETES_VERSION
+) -> list[str]:
     """Those of the programs that `ensure` would have to compile."""
     version = _normal(kubernetes_version)
     assets = os.environ.get("KUBEBUILDER_ASSETS")
@@ -186,10 +198,19 @@ def versions(kubernetes_version: str = DEFAULT_KUBERNETES_VERSION) -> dict[str, 
     return {name: _group_of(name, _normal(kubernetes_version)).version for name in EVERYTHING}
 
 
+def folder(kubernetes_version: str = DEFAULT_KUBERNETES_VERSION) -> Path:
+    """Where `ensure` puts its links. Another choice of KUBEBUILDER_ASSETS has a folder of its own."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    suffix = f"-{cache.recipe_hash(assets)}" if assets else ""
+    return cache.root() / "bin" / f"{_normal(kubernetes_version)}{suffix}"
+
+
 def _normal(kubernetes_version: str) -> str:
     version = kubernetes_version if kubernetes_version.startswith("v") else f"v{kubernetes_version}"
     if not re.fullmatch(r"v1\.\d+\.\d+(-[a-z0-9.]+)?", version):
-        raise BinariesError(f"Kubernetes version {kubernetes_version!r} is not of the form v1.36.3; give all three numbers.")
+        raise BinariesError(
+            f"Kubernetes version {kubernetes_version!r} is not of the form v1.36.3; give all three numbers."
+        )
     return version
 
 
@@ -233,7 +254,10 @@ def _built(name: str, group: Group, compiler: Path, label: str, progress: Progre
     def make(draft: Path) -> None:
         # One compilation per module at a time: its go.mod and go.sum are completed on the way.
         workshop = cache.root() / "modules" / f"{group.name}-{group.version}"
-        with cache.locked(workshop.with_name(f".{workshop.name}.lock"), waiting=lambda: progress(f"{title}: waiting for its module")):
+        with cache.locked(
+            workshop.with_name(f".{workshop.name}.lock"),
+            waiting=lambda: progress(f"{title}: waiting for its module"),
+        ):
             _compile(name, group, compiler, workshop, draft / name, title, progress)
 
     entry = _entry(name, group)
@@ -241,7 +265,9 @@ def _built(name: str, group: Group, compiler: Path, label: str, progress: Progre
     return entry / name
 
 
-def _compile(name: str, group: Group, compiler: Path, workshop: Path, output: Path, title: str, progress: Progress) -> None:
+def _compile(
+    name: str, group: Group, compiler: Path, workshop: Path, output: Path, title: str, progress: Progress
+) -> None:
     log = cache.root() / "logs" / f"build-{name}-{group.version}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     workshop.mkdir(parents=True, exist_ok=True)
@@ -251,7 +277,18 @@ def _compile(name: str, group: Group, compiler: Path, workshop: Path, output: Pa
             package = _prepare(group, compiler, workshop, transcript.fileno())
             ldflags = " ".join(("-s", "-w", *group.ldflags))
             # -mod=mod completes go.mod and go.sum as it goes, which spares `go mod tidy` and the test dependencies it downloads.
-            command = [compiler, "build", "-v", "-trimpath", "-buildvcs=false", "-mod=mod", "-ldflags", ldflags, "-o", output]
+            command = [
+                compiler,
+                "build",
+                "-v",
+                "-trimpath",
+                "-buildvcs=false",
+                "-mod=mod",
+                "-ldflags",
+                ldflags,
+                "-o",
+                output,
+            ]
             where = f"{package}/{group.packages[name]}".rstrip("/")
             subprocess.run(
                 [*command, where],
@@ -309,7 +346,9 @@ def _staging(group: Group, compiler: Path, workshop: Path, transcript: int) -> l
             f"Kubernetes {group.version} cannot be fetched from the Go module proxy: {told.get('Error') or 'no answer'}. "
             "Check the version, the network and GOPROXY."
         )
-    staged = re.findall(r"^\s*(k8s\.io/[a-z0-9-]+) => \./staging/", Path(told["GoMod"]).read_text(), flags=re.MULTILINE)
+    staged = re.findall(
+        r"^\s*(k8s\.io/[a-z0-9-]+) => \./staging/", Path(told["GoMod"]).read_text(), flags=re.MULTILINE
+    )
     return [f"replace {module} => {module} v0{group.version.removeprefix('v1')}" for module in staged]
 
 
@@ -334,16 +373,15 @@ def _heartbeat(title: str, log: Path, started: float, progress: Progress) -> Ite
         thread.join()
 
 
-def _linked(found: dict[str, Path], *, version: str, assets: str | None) -> Path:
+def _linked(found: dict[str, Path], version: str) -> Path:
     """One folder with a link to every program; callers put it on PATH. Programs asked for by others before stay in it."""
-    suffix = f"-{cache.recipe_hash(assets)}" if assets else ""
-    folder = cache.root() / "bin" / f"{version}{suffix}"
-    folder.mkdir(parents=True, exist_ok=True)
+    place = folder(version)
+    place.mkdir(parents=True, exist_ok=True)
     for name, program in found.items():
-        link = folder / name
+        link = place / name
         if link.is_symlink() and Path(os.readlink(link)) == program:
             continue
-        draft = folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
+        draft = place / f".{name}.{os.getpid()}.{threading.get_ident()}"
         draft.symlink_to(program)
         draft.replace(link)
-    return folder
+    return place

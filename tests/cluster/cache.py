@@ -73,7 +73,9 @@ def filling(entry: Path, *, recipe: str) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", dir=entry.parent))
     try:
         yield draft
-        (draft / STAMP).write_text(json.dumps({"recipe": recipe, "files": _inventory(draft)}, indent=1, sort_keys=True))
+        (draft / STAMP).write_text(
+            json.dumps({"recipe": recipe, "files": _inventory(draft)}, indent=1, sort_keys=True)
+        )
         draft.chmod(0o755)
         if entry.exists():
             # A rename onto a folder that is not empty fails, so the old one steps aside first.
@@ -97,7 +99,10 @@ def made(
     """The entry, made by `make(draft)` unless a whole one is there. Two processes that ask at once share one making."""
     if fault(entry, recipe=recipe) is None:
         return entry
-    with locked(entry.parent / f".{entry.name}.lock", waiting=lambda: progress(f"{entry.name}: another process makes it, waiting")):
+    with locked(
+        entry.parent / f".{entry.name}.lock",
+        waiting=lambda: progress(f"{entry.name}: another process makes it, waiting"),
+    ):
         reason = fault(entry, recipe=recipe)
         if reason is None:
             return entry

@@ -63,13 +63,19 @@ def _executable(entry: Path) -> Path:
     for candidate in sorted(entry.glob("**/bin/go")):
         if os.access(candidate, os.X_OK) and _version(candidate) >= MINIMUM:
             return candidate
-    raise ToolchainError(f"{entry} has no usable bin/go. Remove that folder, or install Go {'.'.join(map(str, MINIMUM))} or later.")
+    raise ToolchainError(
+        f"{entry} has no usable bin/go. Remove that folder, or install Go {'.'.join(map(str, MINIMUM))} or later."
+    )
 
 
 def _version(executable: Path) -> tuple[int, ...]:
     try:
         said = subprocess.run(
-            [executable, "version"], capture_output=True, text=True, check=True, env={**os.environ, "GOTOOLCHAIN": "local"}
+            [executable, "version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "GOTOOLCHAIN": "local"},
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         return ()

@@ -1,0 +1,368 @@
+"""How does a test get a real Kubernetes API in seconds, without containers?
+
+etcd, kube-apiserver, kube-controller-manager and kube-scheduler run as processes on 127.0.0.1; KWOK plays nodes and pods. Several
+clusters run side by side. Pods have addresses in a loopback network of the cluster's own, so that a test can answer for a pod by
+listening on its address (Linux routes all of 127.0.0.0/8 to itself), and so that nothing ever leaves the machine. The price: the
+controller manager refuses such addresses in EndpointSlices, so Services of simulated pods have no endpoints.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import api, audit, binaries, cache, components, nodes, processes, registry
+from tests.cluster.cache import Progress
+from tests.cluster.components import HOST
+from tests.cluster.registry import ControlPlaneError, State
+
+PROGRAMS = tuple(name for name in binaries.INTEGRATION if name != "helm")
+
+# Generous, because a first start competes with compilers; a quiet machine needs a tenth.
+COMPONENT_SECONDS = 90.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ControlPlane:
+    """A running API server and what belongs to it.
+
+    Attributes:
+        name: how the command line calls it.
+        kubeconfig: may do everything.
+        server: address of the API server, "" for a cluster that is not ours.
+        requests: the audit log, None where there is none.
+        logs: folder with a log for every component, None for a cluster that is not ours.
+        programs: folder with kubectl.
+        pod_network: first addresses of pods, for example "127.70.0.0/16"; "" for a cluster that is not ours.
+        ours: whether `stop` stops it.
+    """
+
+    name: str
+    kubeconfig: Path
+    kubernetes_version: str
+    programs: Path
+    server: str = ""
+    requests: audit.Log | None = None
+    logs: Path | None = None
+    pod_network: str = ""
+    ours: bool = True
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def admin(self) -> api.Api:
+        """A plain client that may do everything, for a cluster of ours."""
+        if not self.ours:
+            raise ControlPlaneError(
+                f"{self.kubeconfig} is a cluster of yours: use a client made from that file."
+            )
+        authority = registry.layout(self.name).authority
+        return api.Api(server=self.server, token=self.tokens[components.ADMIN], ca_file=authority)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, kubeconfig: Path | None = None) -> str:
+        """What kubectl prints, as the administrator or as whoever the kubeconfig is of.
+
+        Raises:
+            ControlPlaneError: kubectl failed; the message is what it said.
+        """
+        answer = subprocess.run(
+            [self.programs / "kubectl", "--kubeconfig", kubeconfig or self.kubeconfig, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode:
+            raise ControlPlaneError(
+                f"kubectl {' '.join(arguments)}: {answer.stderr.strip() or answer.stdout.strip()}"
+            )
+        return answer.stdout
+
+    def add_node(
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        allocatable: Mapping[str, str] | None = None,
+        taints: Sequence[Mapping[str, str]] = (),
+        managed: bool = True,
+        wait_seconds: float = 30.0,
+    ) -> None:
+        """Add a simulated node and wait until pods can be scheduled onto it; see `nodes.node` for the arguments."""
+        raw = nodes.node(
+            name,
+            labels=labels,
+            allocatable=allocatable,
+            taints=taints,
+            address=HOST,
+            kubelet_version=self.kubernetes_version,
+            managed=managed,
+        )
+        self._create_nodes([raw], wait_seconds=wait_seconds if managed else 0)
+
+    def add_nodes(self, count: int, *, prefix: str = "node", wait_seconds: float = 60.0) -> None:
+        """Add ordinary simulated nodes, named `<prefix>-1` and on, and wait for all of them."""
+        made = [
+            nodes.node(f"{prefix}-{n}", address=HOST, kubelet_version=self.kubernetes_version)
+            for n in range(1, count + 1)
+        ]
+        self._create_nodes(made, wait_seconds=wait_seconds)
+
+    def remove_node(self, name: str) -> None:
+        """Take a node away; its pods are deleted after a while, as in a real cluster."""
+        self.admin.request("DELETE", f"/api/v1/nodes/{name}")
+
+    def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
+        """A kubeconfig of that user: with a token for the users that `start` was told, else the administrator impersonating them.
+
+        kubectl and Go clients honour impersonation in a kubeconfig; the Python client does not, so name users to `start` for it.
+        """
+        if token := self.tokens.get(user):
+            return self._kubeconfig(user, {"token": token})
+        if not self.ours:
+            raise ControlPlaneError(
+                "A cluster that is not ours has no static users: use service_account_kubeconfig."
+            )
+        return self._kubeconfig(
+            user, {"token": self.tokens[components.ADMIN], "as": user, "as-groups": list(groups)}
+        )
+
+    def service_account_kubeconfig(self, namespace: str, name: str, *, seconds: int = 3600) -> Path:
+        """A kubeconfig with a fresh token of a service account, got by TokenRequest."""
+        token = self.kubectl(
+            "create", "token", name, "--namespace", namespace, f"--duration={seconds}s"
+        ).strip()
+        return self._kubeconfig(f"system:serviceaccount:{namespace}:{name}", {"token": token})
+
+    def stop(self) -> None:
+        """Stop what `start` started, keep its logs. Does nothing to a cluster that is not ours, or twice."""
+        if self.ours:
+            stop(self.name)
+
+    def _create_nodes(self, made: Sequence[Mapping[str, Any]], *, wait_seconds: float) -> None:
+        admin = self.admin
+        for raw in made:
+            admin.request("POST", "/api/v1/nodes", raw)
+        waiting = {raw["metadata"]["name"] for raw in made}
+
+        def all_ready() -> bool:
+            found = admin.request("GET", "/api/v1/nodes")["items"]
+            return waiting <= {raw["metadata"]["name"] for raw in found if nodes.is_ready(raw)}
+
+        if wait_seconds and not processes.wait_until(all_ready, seconds=wait_seconds, poll_seconds=0.05):
+            raise ControlPlaneError(
+                f"Nodes {sorted(waiting)} are not ready after {wait_seconds:.0f} s; see {self.logs}/kwok.log."
+            )
+
+    def _kubeconfig(self, user: str, credentials: Mapping[str, Any]) -> Path:
+        view = json.loads(self.kubectl("config", "view", "--raw", "--minify", "--flatten", "--output=json"))
+        view["users"] = [{"name": entry["name"], "user": dict(credentials)} for entry in view["users"]]
+        folder = registry.layout(self.name).run if self.ours else cache.root() / "kubeconfigs"
+        path = folder / f"{user.replace(':', '.')}.kubeconfig"
+        registry.write_private(path, json.dumps(view, indent=1))
+        return path
+
+
+def start(
+    name: str,
+    *,
+    nodes: int = 0,
+    kubernetes_version: str = binaries.DEFAULT_KUBERNETES_VERSION,
+    audit: bool = True,
+    survive: bool = False,
+    users: Mapping[str, Sequence[str]] | None = None,
+    api_server_flags: Sequence[str] = (),
+    progress: Progress = print,
+) -> ControlPlane:
+    """Start a control plane and wait until it serves, its controllers run and its nodes are ready.
+
+    Args:
+        name: lower-case letters, digits and hyphens.
+        nodes: how many ordinary simulated nodes it has from the start, `node-1` and on.
+        kubernetes_version: for example v1.36.3; built from source the first time.
+        audit: write the audit log that `ControlPlane.requests` reads.
+        survive: go on running when this process ends; else it dies with it, even when that is killed.
+        users: users with a token of their own, each with their groups; see `kubeconfig_for`.
+        api_server_flags: more flags for kube-apiserver.
+        progress: told what takes long.
+
+    Raises:
+        ControlPlaneError: the name is taken, or a component does not come up; the message has the end of its log.
+        binaries.BinariesError, toolchain.ToolchainError: the programs cannot be had.
+    """
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?", name):
+        raise ControlPlaneError(
+            f"{name!r} is no name for a cluster: up to 50 lower-case letters, digits and hyphens."
+        )
+    programs = binaries.ensure(PROGRAMS, kubernetes_version=kubernetes_version, progress=progress)
+    groups = {**components.USERS, **{user: tuple(of) for user, of in (users or {}).items()}}
+    state = registry.claim(name, kubernetes_version=kubernetes_version, users=groups, with_audit=audit)
+    if not survive:
+        atexit.register(stop, name)
+    try:
+        layout = registry.layout(name)
+        for path, text in components.files(layout, tokens=state.tokens, groups=groups).items():
+            registry.write_private(path, text)
+        starting = _Starting(state, programs, die_with_us=not survive)
+        cluster = starting.api_server(api_server_flags)
+        starting.controllers()
+        # Without it the first pod of a test is refused.
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        starting.wait_for("kube-controller-manager", lambda: cluster.admin.answers(account))
+        registry.completed(starting.state)
+        cluster.add_nodes(nodes)
+    except BaseException:
+        stop(name)
+        raise
+    return cluster
+
+
+def stop(name: str) -> bool:
+    """Stop that control plane's processes and remove its data, not its logs; False when there is none of that name."""
+    state = registry.read(name)
+    if state is None:
+        return False
+    # What they hold is thrown away, so there is no reason to wait for a slow farewell.
+    processes.stop(state.processes, grace_seconds=1.0)
+    registry.forget(name)
+    return True
+
+
+def load(name: str) -> ControlPlane:
+    """The control plane of that name.
+
+    Raises:
+        ControlPlaneError: there is none, or not all of it runs.
+    """
+    state = registry.read(name)
+    if state is None:
+        raise ControlPlaneError(
+            f"No control plane is named {name!r}. `python -m tests.cluster status` lists those there are."
+        )
+    if dead := state.dead():
+        raise ControlPlaneError(
+            f"Control plane {name!r} has lost {', '.join(dead)}. Take it down (`python -m tests.cluster down {name}`), then start it again."
+        )
+    return _handle(state)
+
+
+def use_existing() -> ControlPlane | None:
+    """The cluster that the user wants tests to run on, if they say so; `stop` never stops it.
+
+    `PILLION_TEST_KUBECONFIG` names its kubeconfig. `KUBECONFIG` alone is not enough, because it may well be production: it counts
+    together with `PILLION_TEST_USE_KUBECONFIG=1`.
+    """
+    path = os.environ.get("PILLION_TEST_KUBECONFIG")
+    if not path and os.environ.get("PILLION_TEST_USE_KUBECONFIG") == "1":
+        path = os.environ.get("KUBECONFIG")
+    if not path:
+        return None
+    kubeconfig = Path(path).expanduser().resolve()
+    if not kubeconfig.is_file():
+        raise ControlPlaneError(
+            f"{kubeconfig} is named as the cluster to test on, but there is no such file."
+        )
+    found = shutil.which("kubectl")
+    programs = Path(found).parent if found else binaries.ensure(["kubectl"])
+    cluster = ControlPlane(
+        name="existing", kubeconfig=kubeconfig, kubernetes_version="", programs=programs, ours=False
+    )
+    version = json.loads(cluster.kubectl("version", "--output=json"))["serverVersion"]["gitVersion"]
+    return replace(cluster, kubernetes_version=version)
+
+
+class _Starting:
+    """Starts components and notes each at once, so that whatever happens next, `stop` knows about it."""
+
+    def __init__(self, state: State, programs: Path, *, die_with_us: bool) -> None:
+        self.state, self.programs, self.die_with_us = state, programs, die_with_us
+        self.layout = registry.layout(state.name)
+
+    def api_server(self, flags: Sequence[str]) -> ControlPlane:
+        """The store and the API server, with a kubeconfig for everybody."""
+        state, layout = self.state, self.layout
+        self._run("etcd", components.etcd(self.programs, layout, state.ports))
+        command = components.api_server(
+            self.programs, layout, state.ports, with_audit=state.audit, extra=flags
+        )
+        self._run("kube-apiserver", command)
+        # The file is there before it is filled.
+        self.wait_for(
+            "kube-apiserver",
+            lambda: layout.authority.exists() and "END CERTIFICATE" in layout.authority.read_text(),
+        )
+        for user, token in state.tokens.items():
+            text = components.kubeconfig(
+                name=state.name, server=state.server, authority=layout.authority, user={"token": token}
+            )
+            registry.write_private(layout.kubeconfig(user), text)
+        cluster = _handle(state)
+        self.wait_for("kube-apiserver", cluster.admin.answers)
+        return cluster
+
+    def controllers(self) -> None:
+        """Everything that is a client of the API server, all at once."""
+        ports = self.state.ports
+        self._run("kube-controller-manager", components.controller_manager(self.programs, self.layout, ports))
+        self._run("kube-scheduler", components.scheduler(self.programs, self.layout, ports))
+        self._run(
+            "kwok", components.kwok(self.programs, self.layout, ports, pod_network=self.state.pod_network)
+        )
+        for component, address in (
+            ("kube-controller-manager", f"https://{HOST}:{ports.controller_manager}"),
+            ("kube-scheduler", f"https://{HOST}:{ports.scheduler}"),
+            ("kwok", f"http://{HOST}:{ports.kwok}"),
+        ):
+            health = api.Api(server=address, token="", ca_file=None)
+            self.wait_for(component, functools.partial(health.answers, "/healthz"))
+
+    def wait_for(self, component: str, ready: Callable[[], bool]) -> None:
+        """Wait until that component is ready, and give up at once if any of them ends."""
+        lost: list[str] = []
+
+        def settled() -> bool:
+            lost[:] = self.state.dead()
+            return bool(lost) or ready()
+
+        came = processes.wait_until(settled, seconds=COMPONENT_SECONDS, poll_seconds=0.05)
+        if came and not lost:
+            return
+        broken = lost[0] if lost else component
+        log = self.layout.logs / f"{broken}.log"
+        how = "ended" if lost else f"is not ready after {COMPONENT_SECONDS:.0f} s"
+        raise ControlPlaneError(f"{broken} {how}. The end of {log}:\n{processes.tail(log)}")
+
+    def _run(self, component: str, command: Sequence[str]) -> None:
+        process = processes.start(
+            component,
+            command,
+            log=self.layout.logs / f"{component}.log",
+            die_with_us=self.die_with_us,
+            # Proxies are for the world outside; components speak to each other. A HOME of their own keeps them out of the user's.
+            environment={"PATH": os.environ.get("PATH", ""), "HOME": str(self.layout.run)},
+            cwd=self.layout.run,
+        )
+        self.state = registry.started(self.state, process)
+
+
+def _handle(state: State) -> ControlPlane:
+    layout = registry.layout(state.name)
+    return ControlPlane(
+        name=state.name,
+        kubeconfig=layout.admin_kubeconfig,
+        kubernetes_version=state.kubernetes_version,
+        programs=binaries.folder(state.kubernetes_version),
+        server=state.server,
+        requests=audit.Log(layout.audit_log) if state.audit else None,
+        logs=layout.logs,
+        pod_network=state.pod_network,
+        tokens=state.tokens,
+    )
