@@ -1,0 +1,395 @@
+"""How is a kind node image made where neither `kindest/node` nor a base image can be pulled?
+
+A Debian root gets kind's own base files (they are in kind's Go module), the binaries that are built here, and
+the images of the control plane, put into the node's containerd store by a containerd that runs for that
+moment. What is kept is the packed root. Kubernetes, etcd and CoreDNS are what the stock image has; the base
+distribution, the pod network (a static bridge) and the storage class are not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.cluster import binaries, cache, dockerd, images, rootfs, toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+RECIPE = 1  # raise it when the code below makes another image out of the same versions
+REPOSITORY = "localhost/pillion-kind-node"
+
+PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "kmod", "mount", "util-linux", "procps", "hostname"),
+    *("conntrack", "iptables", "nftables", "iproute2", "ethtool", "netbase"),
+    *("runc", "libseccomp2", "e2fsprogs", "bash", "ca-certificates", "curl", "jq"),
+)
+COMPONENTS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "etcd",
+    "coredns",
+    "pause",
+)
+NODE_PROGRAMS = {
+    "usr/bin": ("kubeadm", "kubelet", "kubectl"),
+    "usr/local/bin": ("containerd", "ctr", "containerd-shim-runc-v2", "crictl"),
+    "opt/cni/bin": ("bridge", "host-local", "loopback", "ptp", "portmap"),
+}
+NEEDED = (*COMPONENTS, *(name for names in NODE_PROGRAMS.values() for name in names))
+UNWANTED_UNITS = (
+    *(
+        "lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
+        "lib/systemd/system/multi-user.target.wants/*",
+    ),
+    *(
+        "etc/systemd/system/*.wants/*",
+        "lib/systemd/system/local-fs.target.wants/*",
+        "lib/systemd/system/basic.target.wants/*",
+    ),
+    *("lib/systemd/system/sockets.target.wants/*udev*", "lib/systemd/system/sockets.target.wants/*initctl*"),
+)
+
+# containerd writes the node's CNI configuration from this when the kubelet tells it the node's pod subnet.
+# That spares kindnet, which cannot be had without a registry; what it does beyond, routes between nodes, is
+# done when the nodes are up.
+CNI_TEMPLATE = {
+    "cniVersion": "1.0.0",
+    "name": "bridge",
+    "plugins": [
+        {
+            "type": "bridge",
+            "bridge": "cni0",
+            "isGateway": True,
+            "ipMasq": True,
+            "hairpinMode": True,
+            "ipam": {
+                "type": "host-local",
+                "ranges": [[{"subnet": "{{.PodCIDR}}"}]],
+                "routes": [{"dst": "0.0.0.0/0"}],
+            },
+        },
+        {"type": "portmap", "capabilities": {"portMappings": True}},
+    ],
+}
+
+CONTAINERD_WITHOUT_CRI = """\
+version = 3
+root = "{store}"
+state = "{workshop}/state"
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images",
+]
+[grpc]
+  address = "{workshop}/c.sock"
+[ttrpc]
+  address = "{workshop}/c.sock.ttrpc"
+"""
+
+
+class NodeImageError(Exception):
+    """The node image cannot be made, with the step that failed."""
+
+
+def available(docker: dockerd.Docker, *, kubernetes_version: str, progress: cache.Progress) -> str:
+    """The name of the node image in the daemon, built and imported where it is missing (two minutes
+    and the binaries).
+
+    Raises:
+        NodeImageError, rootfs.RootError, debian.PackageError, binaries.BinariesError: what kept it from being
+            made.
+    """
+    recipe = _recipe(kubernetes_version)
+    name = f"{REPOSITORY}:{kubernetes_version}-{recipe}"
+    if docker.run("image", "inspect", name, check=False).returncode == 0:
+        return name
+    archive = packed(kubernetes_version=kubernetes_version, progress=progress)
+    progress("importing the node image into Docker")
+    changes = (
+        'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
+        "ENV container=docker",
+        "STOPSIGNAL SIGRTMIN+3",
+    )
+    command = [
+        docker.client,
+        "import",
+        *(word for change in changes for word in ("--change", change)),
+        "-",
+        name,
+    ]
+    unpacking = subprocess.Popen(rootfs.unpacking(archive), stdout=subprocess.PIPE)
+    done = subprocess.run(
+        command, stdin=unpacking.stdout, capture_output=True, text=True, check=False, env=docker.environment()
+    )
+    if unpacking.wait() or done.returncode:
+        raise NodeImageError(
+            f"Docker refused the node image: {done.stderr.strip() or 'its archive is damaged'}."
+        )
+    _remove_older(docker, kubernetes_version, name)
+    return name
+
+
+def packed(*, kubernetes_version: str, progress: cache.Progress) -> Path:
+    """The node's root as a packed tar in the cache."""
+
+    def make(draft: Path) -> None:
+        started = time.monotonic()
+        root = draft / "root"
+        rootfs.make(root, name="node-image", include=PACKAGES, progress=progress)
+        programs = binaries.ensure(NEEDED, kubernetes_version=kubernetes_version, progress=progress)
+        progress("putting Kubernetes into the node's root")
+        _kind_files(root)
+        _programs(root, programs, kubernetes_version)
+        with tempfile.TemporaryDirectory(dir=draft) as folder:
+            archives = _component_archives(root, programs, kubernetes_version, Path(folder))
+            _preload(root, programs, archives)
+        progress("packing the node's root")
+        rootfs.pack(root, draft / "root.tar.packed")
+        shutil.rmtree(root)
+        mebibytes = (draft / "root.tar.packed").stat().st_size / 2**20
+        progress(f"node image: {mebibytes:.0f} MiB packed, made in {time.monotonic() - started:.0f} s")
+
+    entry = cache.root() / "node-images" / kubernetes_version
+    return (
+        cache.made(entry, recipe=_recipe(kubernetes_version), make=make, progress=progress)
+        / "root.tar.packed"
+    )
+
+
+def _recipe(kubernetes_version: str) -> str:
+    return cache.recipe_hash(
+        RECIPE, rootfs.SUITE, PACKAGES, sorted(binaries.versions(kubernetes_version).items())
+    )
+
+
+def _remove_older(docker: dockerd.Docker, kubernetes_version: str, name: str) -> None:
+    listed = docker.run("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY).stdout.split()
+    older = [
+        other for other in listed if other != name and other.startswith(f"{REPOSITORY}:{kubernetes_version}-")
+    ]
+    if older:
+        docker.run("image", "rm", *older, check=False)  # one that a cluster still runs from stays
+
+
+def _kind_module() -> Path:
+    version = binaries.versions()["kind"]
+    command = [str(toolchain.go()), "mod", "download", "-json", f"sigs.k8s.io/kind@{version}"]
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=toolchain.environment(), cwd=folder
+        )
+    told = json.loads(done.stdout or "{}")
+    if "Dir" not in told:
+        raise NodeImageError(
+            f"The source of kind {version} cannot be had: {told.get('Error') or done.stderr.strip()}."
+        )
+    return Path(told["Dir"])
+
+
+def _kind_files(root: Path) -> None:
+    """What kind's Dockerfile for its base image does after the packages."""
+    source = _kind_module() / "images/base/files"
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(source)
+            executable = name.parts[:2] == ("kind", "bin") or name.parts[:3] == ("usr", "local", "bin")
+            _install(path, root / name, mode=0o755 if executable else 0o644)
+    for pattern in UNWANTED_UNITS:
+        for unit in root.glob(pattern):
+            unit.unlink()
+    with (root / "etc/systemd/journald.conf").open("a") as journald:
+        journald.write("ReadKMsg=no\n")
+    if not (root / "sbin/init").is_symlink():
+        (root / "sbin/init").symlink_to("/usr/lib/systemd/systemd")
+    rootfs.run_in(
+        root,
+        "systemctl",
+        "enable",
+        "--quiet",
+        "kubelet.service",
+        "containerd.service",
+        "undo-mount-hacks.service",
+    )
+    rootfs.run_in(root, "systemctl", "mask", "--quiet", "systemd-binfmt.service")
+    # On a host without CAP_SYS_RESOURCE nobody may lower an oom_score_adj, and static pods fail in runc with
+    # "can't get final child's PID".
+    _replace(
+        root / "etc/containerd/config.toml", "restrict_oom_score_adj = false", "restrict_oom_score_adj = true"
+    )
+    with (root / "etc/containerd/config.toml").open("a") as configuration:
+        configuration.write(
+            '\n[plugins."io.containerd.grpc.v1.cri".cni]\n  conf_template = "/etc/containerd/cni.template"\n'
+        )
+
+
+def _programs(root: Path, programs: Path, kubernetes_version: str) -> None:
+    for folder, names in NODE_PROGRAMS.items():
+        for name in names:
+            _install(programs / name, root / folder / name, mode=0o755)
+    (root / "etc/kubernetes/manifests").mkdir(parents=True, exist_ok=True)
+    (root / "kind/manifests").mkdir(parents=True, exist_ok=True)
+    (root / "kind/version").write_text(kubernetes_version)
+    runtime = json.loads(rootfs.run_in(root, "ctr", "oci", "spec"))
+    runtime.setdefault("hooks", {}).setdefault("createContainer", []).append(
+        {"path": "/kind/bin/mount-product-files.sh"}
+    )
+    runtime["process"].pop("rlimits", None)
+    (root / "etc/containerd/cri-base.json").write_text(json.dumps(runtime))
+    (root / "etc/containerd/cni.template").write_text(json.dumps(CNI_TEMPLATE))
+    # kind applies this file as the cluster's network and fails where it is absent.
+    (root / "kind/manifests/default-cni.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: "
+        "{name: network-is-a-static-bridge, namespace: kube-system}\n"
+    )
+
+
+def _component_archives(root: Path, programs: Path, kubernetes_version: str, folder: Path) -> list[Path]:
+    """One archive for each image that kubeadm asks for, under the name it asks for."""
+    asked = subprocess.run(
+        [programs / "kubeadm", "config", "images", "list", "--kubernetes-version", kubernetes_version],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    sandbox = re.search(r'sandbox_image = "(.+)"', (root / "etc/containerd/config.toml").read_text())
+    archives = []
+    for name in asked:
+        component = name.rsplit("/", 1)[-1].split(":", 1)[0]
+        if component not in COMPONENTS:
+            raise NodeImageError(
+                f"kubeadm {kubernetes_version} asks for {name}, and there is no recipe for it."
+            )
+        tree = images.Tree().folder("etc").folder("tmp", mode=0o1777)
+        names, entrypoint = [name], [f"/{component}"]
+        if component == "kube-proxy":
+            _add_firewall_programs(tree, root)
+        if component in {"pause", "coredns"}:
+            tree.file(component, programs / component, mode=0o755)
+        else:
+            tree.file(f"usr/local/bin/{component}", programs / component, mode=0o755)
+            entrypoint = [component]
+        if component == "pause" and sandbox:
+            names.append(sandbox[1])
+        archive = folder / f"{component}.tar"
+        layer_tar = folder / f"{component}.layer"
+        layer = images.Layer(digest=tree.write(layer_tar), tar=layer_tar)
+        images.write(archive, [images.Image(names=sorted(set(names)), layers=[layer], entrypoint=entrypoint)])
+        layer_tar.unlink()
+        archives.append(archive)
+    return archives
+
+
+def _add_firewall_programs(tree: images.Tree, root: Path) -> None:
+    """What kube-proxy calls, with all libraries, those of every match module too.
+
+    A module whose library is missing makes `iptables-restore` fail as a whole: Services with one endpoint
+    work, those with two do not.
+    """
+    library_folder = next(root.glob("usr/lib/*-linux-gnu*/xtables")).parent
+    modules = sorted((library_folder / "xtables").glob("*.so"))
+    programs = [root / "usr/sbin" / name for name in ("xtables-nft-multi", "nft", "conntrack")]
+    for name in (
+        "iptables",
+        "iptables-save",
+        "iptables-restore",
+        "ip6tables",
+        "ip6tables-save",
+        "ip6tables-restore",
+    ):
+        tree.link(f"usr/sbin/{name}", "xtables-nft-multi")
+    for name in ("lib", "sbin", "bin"):
+        tree.link(name, f"usr/{name}")
+    for program in programs:
+        tree.file(str(program.relative_to(root)), program, mode=0o755)
+    for module in modules:
+        tree.file(str(module.relative_to(root)), module)
+    inside = [f"/{path.relative_to(root)}" for path in (*programs, *modules)]
+    told = subprocess.run(
+        ["chroot", root, "ldd", *inside], capture_output=True, text=True, check=False
+    ).stdout
+    # "name => /path (address)" and, for the loader, "/path (address)"; lines that end with a colon name what
+    # was asked about.
+    for library in sorted(set(re.findall(r"(/\S+\.so\S*) \(0x", told))):
+        place = f"usr{library}" if library.startswith("/lib/") else library
+        tree.file(place, _followed(root, library), mode=0o755)
+
+
+def _followed(root: Path, name: str) -> Path:
+    """The file behind a link inside the root, whose absolute targets mean the root, not this machine."""
+    return root / rootfs.run_in(root, "readlink", "-f", name).strip().lstrip("/")
+
+
+def _preload(root: Path, programs: Path, archives: Sequence[Path]) -> None:
+    store = root / "var/lib/containerd"
+    shutil.rmtree(store, ignore_errors=True)
+    store.mkdir(parents=True)
+    with _containerd(store, programs) as address:
+        for archive in archives:
+            command: list[str | Path] = [
+                programs / "ctr",
+                "--address",
+                address,
+                "--namespace",
+                "k8s.io",
+                "images",
+                "import",
+            ]
+            done = subprocess.run(
+                # Unpacked at first use: an unpacked layer is an overlay, which does not survive being packed
+                # as a file tree.
+                [*command, "--no-unpack", "--label=io.cri-containerd.pinned=pinned", archive],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise NodeImageError(f"containerd refused {archive.name}: {done.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def _containerd(store: Path, programs: Path) -> Iterator[str]:
+    # Not below the cache: the path of a Unix socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="pillion-containerd.") as workshop:
+        configuration, log = Path(workshop, "config.toml"), Path(workshop, "log")
+        configuration.write_text(CONTAINERD_WITHOUT_CRI.format(store=store, workshop=workshop))
+        address = f"{workshop}/c.sock"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [programs / "containerd", "--config", configuration], stdout=out, stderr=out
+            )
+        try:
+            deadline = time.monotonic() + 30
+            while not Path(address).is_socket():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise NodeImageError(
+                        f"containerd did not come up: {log.read_text(errors='replace')[-400:]}"
+                    )
+                time.sleep(0.05)
+            yield address
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _install(source: Path, target: Path, *, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(mode)
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    if old not in text:
+        raise NodeImageError(
+            f"{path.name} of this version of kind has no `{old}`, which the recipe has to change."
+        )
+    path.write_text(text.replace(old, new, 1))
