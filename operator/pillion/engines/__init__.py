@@ -1,0 +1,37 @@
+"""What can an engine do, and how is it told?
+
+One folder an engine: what is known of it (`profile.yaml`), and its container (`container.yaml.j2`).
+"""
+
+from pillion.engines.model import (
+    CPU,
+    GPU,
+    CacheVolume,
+    EngineSettings,
+    Generation,
+    HubModel,
+    LocalModel,
+    Rendering,
+    Resources,
+    SecretKey,
+    instruction_hash,
+)
+from pillion.engines.profiles import Profile, profile
+from pillion.engines.render import render
+
+__all__ = [
+    "CPU",
+    "GPU",
+    "CacheVolume",
+    "EngineSettings",
+    "Generation",
+    "HubModel",
+    "LocalModel",
+    "Profile",
+    "Rendering",
+    "Resources",
+    "SecretKey",
+    "instruction_hash",
+    "profile",
+    "render",
+]
