@@ -73,6 +73,7 @@ class Method(StrEnum):
     AWQ = "AWQ"
     GPTQ = "GPTQ"
     W4A16 = "W4A16"
+    W4A8 = "W4A8"
     NVFP4 = "NVFP4"
     MXFP4 = "MXFP4"
     BITS_AND_BYTES = "BitsAndBytes"
@@ -88,6 +89,7 @@ BITS: Final[dict[Method, int]] = {
     Method.W8A16: 8,
     Method.AWQ: 4,
     Method.W4A16: 4,
+    Method.W4A8: 4,
     Method.NVFP4: 4,
     Method.MXFP4: 4,
 }

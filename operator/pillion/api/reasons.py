@@ -102,6 +102,11 @@ class Reason(StrEnum):
         About.PLANNING,
         "No accelerator of the cluster can run the model as asked.",
     )
+    NO_ACCELERATORS = (
+        "NoAccelerators",
+        About.PLANNING,
+        "The spec asks for an accelerator and no node of the cluster has one.",
+    )
     NO_NODE_FITS = (
         "NoNodeFits",
         About.PLANNING,
@@ -272,6 +277,35 @@ class Reason(StrEnum):
         About.INJECTION,
         "Another field manager holds the marker with another value.",
     )
+    NOT_MARKED = "NotMarked", About.INJECTION, "The pod does not carry the marker for this model."
+    ALREADY_INJECTED = "AlreadyInjected", About.INJECTION, "The pod has the engine's container already."
+    MIRROR_POD = "MirrorPod", About.INJECTION, "Mirror pods stand for static pods and cannot be changed."
+    FORMAT_MISMATCH = (
+        "FormatMismatch",
+        About.INJECTION,
+        "The ModelSidecar was written for another version of the admission policy.",
+    )
+    POD_LEVEL_RESOURCES = (
+        "PodLevelResources",
+        About.INJECTION,
+        "The pod has spec.resources; the engine's requests would pass them and the pod would be refused.",
+    )
+    RUNTIME_CLASS_CONFLICT = (
+        "RuntimeClassConflict",
+        About.INJECTION,
+        "The pod has another runtimeClassName than the engine needs.",
+    )
+    TARGET_NOT_MARKABLE = (
+        "TargetNotMarkable",
+        About.INJECTION,
+        "The kind's pod template cannot change or does not roll: users write the marker themselves.",
+    )
+    ENGINE_MISSING = "EngineMissing", About.INJECTION, "A marked pod has no engine."
+    REVISION_STALE = (
+        "RevisionStale",
+        About.INJECTION,
+        "A pod has another revision of its engine than its marker names.",
+    )
 
     # ModelReady
     SERVING = "Serving", About.MODEL, "The engine answers in every pod that has it."
@@ -368,6 +402,21 @@ class Reason(StrEnum):
         "Code from the model's repository runs in the application's pod.",
     )
     CPU_IS_SLOW = "CpuIsSlow", About.WARNING, "The cluster has no accelerator: the model runs on CPU."
+    CONTAINER_NOT_FOUND = (
+        "ContainerNotFound",
+        About.WARNING,
+        "spec.environment.containers names a container that the pod does not have.",
+    )
+    ESTIMATE_UNVERIFIED = (
+        "EstimateUnverified",
+        About.WARNING,
+        "The memory was computed from numbers that no engine's log has confirmed for this kind of model.",
+    )
+    AUTOSCALER_MAY_BLOCK = (
+        "AutoscalerMayBlock",
+        About.WARNING,
+        "The target's autoscaler may ask for more pods than there are accelerators.",
+    )
 
     # Events of progress
     TARGET_MARKED = "TargetMarked", About.PROGRESS, "The marker was written to the target's pod template."
