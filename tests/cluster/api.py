@@ -1,4 +1,6 @@
-"""How does this tool speak to an API server without a client library? JSON over HTTPS with a bearer token, nothing more.
+"""How does this tool speak to an API server without a client library?
+
+JSON over HTTPS with a bearer token, nothing more.
 
 Tests that want a real client make one from the kubeconfig.
 """
@@ -10,11 +12,15 @@ import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tests.cluster import ClusterError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-class ApiError(Exception):
+class ApiError(ClusterError):
     """The API server refused a request, with its own words."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -22,7 +28,7 @@ class ApiError(Exception):
         self.code = code
 
 
-class Unreachable(Exception):  # noqa: N818 - reads as what it says
+class Unreachable(ClusterError):  # noqa: N818 - reads as what it says
     """Nobody answers at the address."""
 
 
@@ -38,11 +44,11 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Any = None,
+        body: object = None,
         *,
         content_type: str = "application/json",
         timeout_seconds: float = 10.0,
-    ) -> Any:
+    ) -> Any:  # noqa: ANN401 - what JSON holds is for the caller to know
         """The decoded answer: a mapping for JSON, text for anything else.
 
         Raises:
@@ -56,7 +62,7 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Any = None,
+        body: object = None,
         *,
         content_type: str = "application/json",
         timeout_seconds: float = 10.0,

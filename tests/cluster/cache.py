@@ -1,8 +1,9 @@
 """Is what lies in the cache whole, and made by the recipe that is in force now?
 
-An entry is a folder that was filled under another name and then renamed, so that a half-made one never has the final name. Its stamp
-holds the hash of the recipe and, for every file, size, modification time and SHA-256: a truncated, edited or outdated entry is noticed
-and made anew. Locks are `flock`s, which vanish with the process that held them.
+An entry is a folder that was filled under another name and then renamed, so that a half-made one never has
+the final name. Its stamp holds the hash of the recipe and, for every file, size, modification time and
+SHA-256: a truncated, edited or outdated entry is noticed and made anew. Locks are `flock`s, which vanish with
+the process that held them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Progress = Callable[[str], None]
 
 
 def root() -> Path:
-    """The folder of everything that is built or started here: `$PILLION_CACHE`, else `pillion` in the user's cache folder."""
+    """Where everything lies: `$PILLION_CACHE`, else `pillion` in the user's cache folder."""
     if chosen := os.environ.get("PILLION_CACHE"):
         return Path(chosen).expanduser().resolve()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -36,11 +37,11 @@ def recipe_hash(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def fault(entry: Path, *, recipe: str, thorough: bool = False) -> str | None:
+def fault(entry: Path, *, recipe: str, thorough: bool = False) -> str | None:  # noqa: PLR0911 - one for each fault
     """What is wrong with the entry, as the end of a sentence, or None when it can be used.
 
-    Sizes and modification times are compared, which takes microseconds; contents are hashed where a time differs (the cache may
-    have been copied) or where `thorough` asks for it.
+    Sizes and modification times are compared, which takes microseconds; contents are hashed where a time
+    differs (the cache may have been copied) or where `thorough` asks for it.
     """
     if not entry.is_dir():
         return "is not there yet"
@@ -68,7 +69,7 @@ def fault(entry: Path, *, recipe: str, thorough: bool = False) -> str | None:
 
 @contextlib.contextmanager
 def filling(entry: Path, *, recipe: str) -> Iterator[Path]:
-    """A new folder to fill, which takes the entry's place, stamped, if the block ends well, and vanishes if it does not."""
+    """A new folder to fill: stamped, it takes the entry's place if the block ends well; else it vanishes."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", dir=entry.parent))
     try:
@@ -96,7 +97,7 @@ def made(
     make: Callable[[Path], None],
     progress: Progress = print,
 ) -> Path:
-    """The entry, made by `make(draft)` unless a whole one is there. Two processes that ask at once share one making."""
+    """The entry, made by `make(draft)` unless a whole one is there; whoever asks meanwhile waits."""
     if fault(entry, recipe=recipe) is None:
         return entry
     with locked(

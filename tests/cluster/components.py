@@ -1,28 +1,36 @@
-"""How is each part of a control plane told what to do? Command lines and files, as values, without starting anything."""
+"""How is each part of a control plane told what to do?
+
+Command lines and files, as values; nothing is started here.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.cluster import audit, nodes
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 HOST = "127.0.0.1"
 
-# The order of the base point of the curve P-256 (SEC 2, version 2.0, section 2.4.2): private keys are the numbers below it.
+# The order of the base point of the curve P-256 (SEC 2, version 2.0, section 2.4.2): private keys are the
+# numbers below it.
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
-# Client-side throttling off, so far as it can be: five hundred Deployments at once are a test of the operator.
+# Client-side throttling off, so far as it can be: five hundred Deployments at once are a test of the
+# operator.
 CLIENT_QPS = 500
 CLIENT_BURST = 1000
 
 ADMIN = "admin"
-# Who may ask, besides service accounts: user -> groups. KWOK has a name of its own so that its requests can be told apart.
+# Who may ask, besides service accounts: user -> groups. KWOK has a name of its own so that its requests can
+# be told apart.
 USERS: dict[str, tuple[str, ...]] = {
     ADMIN: ("system:masters",),
     "kwok": ("system:masters",),
@@ -71,7 +79,7 @@ class Layout:
 
     @property
     def certificates(self) -> Path:
-        """Where the API server writes the certificate that it makes for itself, with the authority that signed it."""
+        """Where the API server writes the certificate that it makes for itself, with its authority."""
         return self.run / "certificates"
 
     @property
@@ -90,7 +98,10 @@ class Layout:
 
 
 def private_key() -> str:
-    """A new elliptic-curve key that signs service-account tokens, as PEM (RFC 5915, the public half left out as it may be)."""
+    """A new elliptic-curve key that signs service-account tokens.
+
+    PEM, RFC 5915, without the public half, which may be left out.
+    """
     number = secrets.randbelow(P256_ORDER - 1) + 1
     key = b"\x02\x01\x01" + b"\x04\x20" + number.to_bytes(32, "big")
     curve = b"\xa0\x0a\x06\x08" + bytes.fromhex("2a8648ce3d030107")
@@ -106,7 +117,7 @@ def token_file(tokens: Mapping[str, str], groups: Mapping[str, Sequence[str]]) -
 
 
 def kubeconfig(*, name: str, server: str, authority: Path, user: Mapping[str, Any]) -> str:
-    """A kubeconfig as JSON, which is YAML too; the authority's certificate is inside, so the file can be moved."""
+    """A kubeconfig as JSON, which is YAML too; the authority is inside, so the file can be moved."""
     return json.dumps(
         {
             "apiVersion": "v1",
@@ -149,7 +160,7 @@ def etcd(programs: Path, layout: Layout, ports: Ports) -> list[str]:
 def api_server(
     programs: Path, layout: Layout, ports: Ports, *, with_audit: bool, extra: Sequence[str]
 ) -> list[str]:
-    """The API server, with the admission plugins that are on by default (Pod Security and mutating policies are among them)."""
+    """The API server, with the default admission plugins, Pod Security and mutating policies among them."""
     key = layout.run / "service-accounts.pem"
     command = [
         str(programs / "kube-apiserver"),

@@ -1,9 +1,10 @@
 """How does a test get a real Kubernetes API in seconds, without containers?
 
-etcd, kube-apiserver, kube-controller-manager and kube-scheduler run as processes on 127.0.0.1; KWOK plays nodes and pods. Several
-clusters run side by side. Pods have addresses in a loopback network of the cluster's own, so that a test can answer for a pod by
-listening on its address (Linux routes all of 127.0.0.0/8 to itself), and so that nothing ever leaves the machine. The price: the
-controller manager refuses such addresses in EndpointSlices, so Services of simulated pods have no endpoints.
+etcd, kube-apiserver, kube-controller-manager and kube-scheduler run as processes on 127.0.0.1; KWOK plays
+nodes and pods. Several clusters run side by side. Pods have addresses in a loopback network of the cluster's
+own, so that a test can answer for a pod by listening on its address (Linux routes all of 127.0.0.0/8 to
+itself), and so that nothing ever leaves the machine. The price: the controller manager refuses such addresses
+in EndpointSlices, so Services of simulated pods have no endpoints.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.cluster import api, audit, binaries, cache, components, nodes, processes, registry
-from tests.cluster.cache import Progress
 from tests.cluster.components import HOST
 from tests.cluster.registry import ControlPlaneError, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tests.cluster.cache import Progress
 
 PROGRAMS = tuple(name for name in binaries.INTEGRATION if name != "helm")
 
@@ -96,7 +100,7 @@ class ControlPlane:
         managed: bool = True,
         wait_seconds: float = 30.0,
     ) -> None:
-        """Add a simulated node and wait until pods can be scheduled onto it; see `nodes.node` for the arguments."""
+        """Add a simulated node (arguments: `nodes.node`) and wait until pods can be scheduled onto it."""
         raw = nodes.node(
             name,
             labels=labels,
@@ -116,14 +120,19 @@ class ControlPlane:
         ]
         self._create_nodes(made, wait_seconds=wait_seconds)
 
+    def node_count(self) -> int:
+        """How many nodes it has."""
+        return len(self.admin.request("GET", "/api/v1/nodes")["items"])
+
     def remove_node(self, name: str) -> None:
         """Take a node away; its pods are deleted after a while, as in a real cluster."""
         self.admin.request("DELETE", f"/api/v1/nodes/{name}")
 
     def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
-        """A kubeconfig of that user: with a token for the users that `start` was told, else the administrator impersonating them.
+        """A kubeconfig of that user: a token for those that `start` was told of, impersonation for others.
 
-        kubectl and Go clients honour impersonation in a kubeconfig; the Python client does not, so name users to `start` for it.
+        kubectl and Go clients honour impersonation in a kubeconfig; the Python client does not, so name users
+        to `start` for it.
         """
         if token := self.tokens.get(user):
             return self._kubeconfig(user, {"token": token})
@@ -195,13 +204,15 @@ def start(
         progress: told what takes long.
 
     Raises:
-        ControlPlaneError: the name is taken, or a component does not come up; the message has the end of its log.
+        ControlPlaneError: the name is taken, or a component does not come up; the message has the end of its
+            log.
         binaries.BinariesError, toolchain.ToolchainError: the programs cannot be had.
     """
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?", name):
         raise ControlPlaneError(
             f"{name!r} is no name for a cluster: up to 50 lower-case letters, digits and hyphens."
         )
+    kubernetes_version = binaries.normal_version(kubernetes_version)
     programs = binaries.ensure(PROGRAMS, kubernetes_version=kubernetes_version, progress=progress)
     groups = {**components.USERS, **{user: tuple(of) for user, of in (users or {}).items()}}
     state = registry.claim(name, kubernetes_version=kubernetes_version, users=groups, with_audit=audit)
@@ -226,7 +237,7 @@ def start(
 
 
 def stop(name: str) -> bool:
-    """Stop that control plane's processes and remove its data, not its logs; False when there is none of that name."""
+    """Stop that control plane's processes and remove its data, not its logs; False when there is none."""
     state = registry.read(name)
     if state is None:
         return False
@@ -249,7 +260,8 @@ def load(name: str) -> ControlPlane:
         )
     if dead := state.dead():
         raise ControlPlaneError(
-            f"Control plane {name!r} has lost {', '.join(dead)}. Take it down (`python -m tests.cluster down {name}`), then start it again."
+            f"Control plane {name!r} has lost {', '.join(dead)}. "
+            f"Take it down (`python -m tests.cluster down {name}`), then start it again."
         )
     return _handle(state)
 
@@ -257,8 +269,8 @@ def load(name: str) -> ControlPlane:
 def use_existing() -> ControlPlane | None:
     """The cluster that the user wants tests to run on, if they say so; `stop` never stops it.
 
-    `PILLION_TEST_KUBECONFIG` names its kubeconfig. `KUBECONFIG` alone is not enough, because it may well be production: it counts
-    together with `PILLION_TEST_USE_KUBECONFIG=1`.
+    `PILLION_TEST_KUBECONFIG` names its kubeconfig. `KUBECONFIG` alone is not enough, because it may well be
+    production: it counts together with `PILLION_TEST_USE_KUBECONFIG=1`.
     """
     path = os.environ.get("PILLION_TEST_KUBECONFIG")
     if not path and os.environ.get("PILLION_TEST_USE_KUBECONFIG") == "1":
@@ -346,7 +358,8 @@ class _Starting:
             command,
             log=self.layout.logs / f"{component}.log",
             die_with_us=self.die_with_us,
-            # Proxies are for the world outside; components speak to each other. A HOME of their own keeps them out of the user's.
+            # Proxies are for the world outside; components speak to each other. A HOME of their own keeps
+            # them out of the user's.
             environment={"PATH": os.environ.get("PATH", ""), "HOME": str(self.layout.run)},
             cwd=self.layout.run,
         )

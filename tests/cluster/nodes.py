@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # KWOK plays the nodes that carry this annotation, and no others.
 MANAGED = {"kwok.x-k8s.io/node": "fake"}
@@ -69,7 +71,7 @@ def node(
 
 
 def is_ready(raw: Mapping[str, Any]) -> bool:
-    """Whether the node says so, and the taint of a new node is gone, without which nothing is scheduled onto it."""
+    """Whether the node says so and the taint of a new node, which keeps pods away, is gone."""
     ready = any(
         c["type"] == "Ready" and c["status"] == "True" for c in raw.get("status", {}).get("conditions") or []
     )

@@ -1,6 +1,7 @@
 """Which processes are ours, do they still run, and how do they end?
 
-A process is remembered by its id and its start time together, because ids are used again: nothing is ever signalled whose start time
+A process is remembered by its id and its start time together, because ids are used again: nothing is ever
+    signalled whose start time
 is not the one that was noted.
 """
 
@@ -9,14 +10,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_SECONDS = 0.02
@@ -46,13 +50,15 @@ def start(
         name: what the tables and messages call it.
         command: program and arguments.
         log: file for stdout and stderr together, begun anew.
-        die_with_us: on Linux the kernel kills it when this process ends, however that happens. The kernel ties this to the calling
-            thread, so it is asked for in the main thread only.
+        die_with_us: on Linux the kernel kills it when this process ends, however that happens. The kernel
+            ties this to the calling thread, so it is asked for in the main thread only.
         environment: the whole environment, ours where it is None.
         cwd: the folder it runs in.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    tied = die_with_us and sys.platform == "linux" and threading.current_thread() is threading.main_thread()
+    tied = (
+        die_with_us and platform.system() == "Linux" and threading.current_thread() is threading.main_thread()
+    )
     with log.open("w") as output:
         child = subprocess.Popen(
             [str(part) for part in command],
@@ -64,7 +70,8 @@ def start(
             start_new_session=True,
             preexec_fn=_death_signal(os.getpid()) if tied else None,  # noqa: PLW1509 - async-signal-safe calls only
         )
-    # The handle is dropped on purpose: other commands stop this process by its record. Python would warn of a child left running.
+    # The handle is dropped on purpose: other commands stop this process by its record. Python would warn of a
+    # child left running.
     child.returncode = 0
     return Process(name=name, pid=child.pid, started=start_time(child.pid) or "")
 
@@ -97,12 +104,13 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, poll_seconds: f
 
 def start_time(pid: int) -> str | None:
     """When the process started, as text that only serves to be compared; None when it does not run."""
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         try:
             told = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
             return None
-        # The program's name stands in parentheses and may itself hold spaces; state and start time are fields 3 and 22.
+        # The program's name stands in parentheses and may itself hold spaces; state and start time are fields
+        # 3 and 22.
         fields = told.rpartition(")")[2].split()
         return None if fields[0] in {"Z", "X"} else fields[19]
     answer = subprocess.run(

@@ -1,7 +1,8 @@
 """Which control planes are there, what does each consist of, and which of them are only leftovers?
 
-Each has a folder under `clusters/` in the cache. Its `state.json` is written before anything is started and again after every start,
-so that whoever comes next can find, judge and stop all of it, however its starter ended.
+Each has a folder under `clusters/` in the cache. Its `state.json` is written before anything is started and
+again after every start, so that whoever comes next can find, judge and stop all of it, however its starter
+ended.
 """
 
 from __future__ import annotations
@@ -13,23 +14,26 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.cluster import cache, processes
+from tests.cluster import ClusterError, cache, processes
 from tests.cluster.components import HOST, Layout, Ports
 from tests.cluster.processes import Process
 
-# Below the range from which the system picks ports for outgoing connections, so that none takes one between our look and our use.
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+# Below the range from which the system picks ports for outgoing connections, so that none takes one between
+# our look and our use.
 PORT_RANGE = (20_000, 32_000)
 POD_NETWORKS = tuple(f"127.{second}.0.0/16" for second in range(64, 250))
 STOPPED_CLUSTERS_KEPT = 10
 
 
-class ControlPlaneError(Exception):
-    """A control plane cannot be started, found or used. Its text is for the user; the command line prints it, fixtures fail with it."""
+class ControlPlaneError(ClusterError):
+    """A control plane cannot be started, found or used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +87,7 @@ def layout(name: str) -> Layout:
 
 
 def read(name: str) -> State | None:
-    """What is noted of that one; None if there is none, or if what is noted cannot be read, which makes it a leftover."""
+    """What is noted of that one; None if nothing is, or nothing readable, which makes it a leftover."""
     try:
         raw: dict[str, Any] = json.loads(layout(name).state.read_text())
         raw["ports"] = Ports(**raw["ports"])
@@ -105,7 +109,7 @@ def names() -> list[str]:
 
 
 def claim(name: str, *, kubernetes_version: str, users: Iterable[str], with_audit: bool) -> State:
-    """Take the name, free ports and a pod network, under a lock that all starters share; write them down before anybody looks.
+    """Take the name, free ports and a pod network, and note them, under a lock that all starters share.
 
     Raises:
         ControlPlaneError: the name is in use.
@@ -114,7 +118,8 @@ def claim(name: str, *, kubernetes_version: str, users: Iterable[str], with_audi
         sweep()
         if read(name):
             raise ControlPlaneError(
-                f"Control plane {name!r} runs already. Take it down (`python -m tests.cluster down {name}`) or choose another name."
+                f"Control plane {name!r} runs already. "
+                f"Take it down (`python -m tests.cluster down {name}`) or choose another name."
             )
         others = [state for other in names() if (state := read(other))]
         ports = _free_ports({port for state in others for port in asdict(state.ports).values()})
@@ -153,7 +158,7 @@ def completed(state: State) -> State:
 
 
 def sweep() -> list[str]:
-    """Forget control planes of which nothing runs any more, and the logs of all but the latest; return the names forgotten."""
+    """Forget control planes of which nothing runs, and the logs of all but the latest; return their names."""
     forgotten = []
     for name in names():
         state = read(name)

