@@ -1,0 +1,87 @@
+"""Which pods should have an engine and have none, or another one than they ask for?
+
+The policy lets a pod be created without its engine rather than not at all, and a pod made right after its
+ModelSidecar can come too early (seen 12 times in 60). So what was missed is looked for, and reported; whether
+a pod is replaced is the controller's decision.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pillion.api import names
+from pillion.api.reasons import Reason
+from pillion.injection import pods, sidecars
+from pillion.injection.inject import why_not
+from pillion.injection.pods import Raw
+
+_OVER = ("Succeeded", "Failed")  # pod phases after which nothing runs any more
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missed:
+    """A pod that the injection missed."""
+
+    pod: Raw
+    name: str
+    uid: str
+    reason: Reason  # EngineMissing or RevisionStale
+    message: str
+    replaceable: bool  # a controller will make another one in its place
+
+
+def missed_pods(candidates: Iterable[Mapping[str, Any]], sidecar: Mapping[str, Any]) -> list[Missed]:
+    """The pods that a new pod in their place would do better than, by name.
+
+    | the pod's marker            | no engine | an engine of that revision | an engine of another    |
+    |-----------------------------|-----------|----------------------------|-------------------------|
+    | the ModelSidecar's revision | missed    | fine                       | missed                  |
+    | another revision            | missed    | the rollout replaces it    | the rollout replaces it |
+    | whatever a user wrote       | missed    | fine                       | fine: never stale       |
+
+    Pods that end, that are over, or that the policy leaves alone for good are not missed.
+    """
+    found = [_missed(dict(pod), sidecar) for pod in candidates]
+    return sorted((miss for miss in found if miss is not None), key=lambda miss: miss.name)
+
+
+def injected_revision(pod: Mapping[str, Any], model: str) -> str | None:
+    """The revision in the instruction that admission stamped on the pod; None where none can be read."""
+    text = pods.annotations(pod).get(names.engine_annotation(model))
+    try:
+        told = json.loads(text) if text else {}
+    except ValueError:
+        return None
+    found = told.get("revision") if isinstance(told, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _missed(pod: Raw, sidecar: Mapping[str, Any]) -> Missed | None:
+    metadata = pod["metadata"]
+    if "deletionTimestamp" in metadata or (pod.get("status") or {}).get("phase") in _OVER:
+        return None
+    model, wanted = sidecars.name(sidecar), sidecars.revision(sidecar)
+    outcome = why_not(pod, sidecar)
+    if outcome is None:
+        reason = Reason.ENGINE_MISSING
+        message = f"Pod {metadata['name']} has no engine for {model}, which its marker asks for."
+    elif outcome is Reason.ALREADY_INJECTED:
+        asked = pods.annotations(pod).get(names.model_annotation(model))
+        has = injected_revision(pod, model)
+        if asked != wanted or has == wanted:
+            return None
+        reason = Reason.REVISION_STALE
+        given = has or "an unknown one"
+        message = f"Pod {metadata['name']} asks for revision {wanted} of {model} and was given {given}."
+    else:
+        return None
+    owners = metadata.get("ownerReferences") or []
+    return Missed(
+        pod=pod,
+        name=metadata["name"],
+        uid=metadata["uid"],
+        reason=reason,
+        message=message,
+        replaceable=any(owner.get("controller") for owner in owners),
+    )
