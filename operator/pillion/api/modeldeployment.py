@@ -775,22 +775,22 @@ class ModelDeploymentSpec(ApiModel):
     quantization: Quantization = Field(
         default_factory=Quantization,
         description="Which number formats the weights may have, and what is preferred among them.",
-        json_schema_extra={"default": {}},
+        json_schema_extra=Quantization.published_default(),
     )
     serving: Serving = Field(
         default_factory=Serving,
         description="Lengths, concurrency and defaults of what is served.",
-        json_schema_extra={"default": {}},
+        json_schema_extra=Serving.published_default(),
     )
     hardware: Hardware = Field(
         default_factory=Hardware,
         description="Which devices and nodes may be used.",
-        json_schema_extra={"default": {}},
+        json_schema_extra=Hardware.published_default(),
     )
     engine: Engine = Field(
         default_factory=Engine,
         description="The inference engine and its container.",
-        json_schema_extra={"default": {}},
+        json_schema_extra=Engine.published_default(),
     )
     cache: Cache | None = Field(
         None,
@@ -811,7 +811,7 @@ class ModelDeploymentSpec(ApiModel):
     update_strategy: UpdateStrategy = Field(
         default_factory=UpdateStrategy,
         description="How running pods follow a change of the model or its settings.",
-        json_schema_extra={"default": {}},
+        json_schema_extra=UpdateStrategy.published_default(),
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (

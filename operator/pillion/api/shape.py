@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    JsonValue,
     ValidationError,
     model_validator,
 )
@@ -195,6 +196,11 @@ class ApiModel(BaseModel):
             raise InvalidObjectError(unknown)
         return read
 
+    @classmethod
+    def published_default(cls) -> dict[str, JsonValue]:
+        """For a field that is filled in whole: the API server checks a default before it fills in what is inside."""
+        return {"default": {name: value for name, value in cls().to_raw().items() if value != {}}}
+
     def to_raw(self) -> Raw:
         """As JSON for the API server: what is absent is left out, not written as null or an empty list."""
         raw: Raw = _without_empty_lists(self.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -287,7 +293,7 @@ def written_as(pattern: str, message: str) -> Rule:
     """
     return Rule(
         cel=f"self.matches({cel_text(pattern)})",
-        holds=_matches(pattern.removesuffix("$") + r"\Z"),
+        holds=_matches(pattern.replace("$", r"\Z")),
         message=message,
     )
 
@@ -318,7 +324,6 @@ class IntOrString:
     ) -> JsonSchemaValue:
         """The one form that structural schemas allow for this."""
         return {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": quantities.PATTERN,
             "maxLength": 32,
             "x-kubernetes-int-or-string": True,
@@ -375,12 +380,13 @@ VariableName = Annotated[
         "must be a variable's name: letters, digits and '_', not starting with a digit",
     ),
 ]
+_LEAVES_THE_VOLUME: Final = written_as(r"^/|(^|/)\.\.(/|$)", "")
 RelativePath = Annotated[
     str,
     Field(min_length=1, max_length=1024),
     Rule(
-        cel="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",
-        holds=lambda path: not path.startswith("/") and ".." not in path.split("/"),
+        cel=f"!{_LEAVES_THE_VOLUME.cel}",
+        holds=lambda path: not _LEAVES_THE_VOLUME.holds(path),
         message="must be a path inside the volume: not starting with '/', without '..'",
     ),
 ]
