@@ -22,8 +22,9 @@ class AttentionKind(StrEnum):
 class AttentionShape:
     """The layers that keep a KV cache, and what one token costs in each.
 
-    Sliding-window layers are counted in `layers` too: they are charged as if they kept everything, which is
-    never too little. `recurrent_layers` keep a state of fixed size instead, and are not in `layers`.
+    Sliding-window layers are counted in `layers` too. `recurrent_layers` keep a state of fixed size instead
+    of a cache, and are not in `layers`. With latent attention the one vector of a token stands as key: one KV
+    head, `kv_lora_rank + qk_rope_head_dim` long, and no value.
     """
 
     kind: AttentionKind
@@ -32,7 +33,7 @@ class AttentionShape:
     kv_heads: int
     key_head_dim: int
     value_head_dim: int
-    latent_dim: int | None = None  # kv_lora_rank + qk_rope_head_dim, elements per token and layer
+    index_bytes: int = 0  # per token and layer, beside keys and values: a sparse-attention index
     sliding_window: int | None = None
     sliding_layers: int = 0
     recurrent_layers: int = 0
@@ -45,7 +46,7 @@ class Quantization:
 
     method: str  # as its configuration names it: "awq", "gptq", "fp8", "compressed-tensors", "modelopt", ...
     scheme: str  # our label: AWQ, GPTQ, FP8, INT8, W4A16, W8A16, W4A8, NVFP4, MXFP4, MXFP8, BitsAndBytes
-    bits: int
+    bits: int | None  # None: an unknown method that does not say
     calibrated: bool  # made with sample data, or by a scheme that needs none to the same effect
     group_size: int | None = None
     kv_cache_fp8: bool = False  # the checkpoint brings scales for an FP8 KV cache and asks for it
@@ -99,8 +100,13 @@ class ModelFacts:
     base_model: str | None = None
     license: str | None = None
     tokenizer_fingerprint: str | None = None  # equal fingerprints: the same tokenizer
-    needs_remote_code: bool = False
+    brings_code: bool = False  # Python files of its own, which run only where the user trusts them
     notes: tuple[str, ...] = ()  # what was estimated rather than read, in sentences
+
+    @property
+    def is_encoder(self) -> bool:
+        """Whether the model keeps no KV cache."""
+        return self.attention.kind is AttentionKind.ENCODER
 
     @property
     def weights_bytes(self) -> int:
