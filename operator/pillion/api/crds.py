@@ -1,15 +1,15 @@
 """What do the models look like to an API server?
 
-pydantic's JSON schema is not a structural one: it has references, nulls, titles and keywords that a CustomResourceDefinition
-may not have. `generate` gives the definitions as YAML, `python -m pillion.api.crds FOLDER` writes them, and a test fails
-where the files differ from the models.
+pydantic's JSON schema is not a structural one: it has references, nulls, titles and keywords that a
+CustomResourceDefinition may not have. `generate` gives the definitions as YAML, `python -m pillion.api.crds
+FOLDER` writes them, and a test fails where the files differ from the models.
 
-Source: Kubernetes 1.36, apiextensions-apiserver, pkg/apis/apiextensions/validation (what a structural schema may hold).
+Source: Kubernetes 1.36, apiextensions-apiserver, pkg/apis/apiextensions/validation.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import yaml
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
@@ -20,7 +20,10 @@ from pillion.api.modeldeployment import ModelDeployment
 from pillion.api.modelsidecar import ModelSidecar
 from pillion.api.shape import ApiModel, Raw
 
-HEADER: Final = "# Generated from operator/pillion/api by `python -m pillion.api.crds crds/`. Change the models instead.\n"
+HEADER: Final = (
+    "# Generated from operator/pillion/api by `python -m pillion.api.crds crds/`. Change the models"
+    " instead.\n"
+)
 
 # Keywords of JSON schema that say nothing a structural schema could hold, or say it in another way.
 _DROPPED: Final = ("title", "additionalProperties", "propertyNames", "const", "discriminator")
@@ -83,16 +86,17 @@ def generate() -> dict[str, str]:
         plural=names.MODEL_DEPLOYMENTS,
         short=names.MODEL_DEPLOYMENT_SHORT,
         columns=DEPLOYMENT_COLUMNS,
-        description="ModelDeployment puts an LLM beside an application that already runs: it names a public model and a workload,"
-        " and the operator chooses quantization and hardware and has an inference engine injected into the workload's pods.",
+        description="ModelDeployment puts an LLM beside an application that already runs: it names a public"
+        " model and a workload, and the operator chooses quantization and hardware and has an inference"
+        " engine injected into the workload's pods.",
     )
     sidecar = _definition(
         ModelSidecar,
         plural=names.MODEL_SIDECARS,
         short=names.MODEL_SIDECAR_SHORT,
         columns=SIDECAR_COLUMNS,
-        description="ModelSidecar is what admission adds to the pods that are marked for a ModelDeployment. The operator writes it;"
-        " changes by hand are undone.",
+        description="ModelSidecar is what admission adds to the pods that are marked for a ModelDeployment."
+        " The operator writes it; changes by hand are undone.",
     )
     return {
         f"{names.GROUP}_{plural}.yaml": HEADER + _yaml(definition)
@@ -145,7 +149,7 @@ def _column(name: str, kind: str, path: str, description: str, priority: int) ->
 
 
 def _whole(model: type[ApiModel], description: str) -> Raw:
-    """The root: Kubernetes has its own fields there, and refuses most of what a schema could say about metadata."""
+    """The root has Kubernetes' own fields, and a schema may say next to nothing about metadata."""
     schema = schema_of(model)
     schema["description"] = description
     schema["required"] = ["spec"]
@@ -158,7 +162,7 @@ def _whole(model: type[ApiModel], description: str) -> Raw:
     return schema
 
 
-def _structural(node: Any, definitions: Raw) -> Any:
+def _structural(node: object, definitions: Raw) -> object:
     """A part of pydantic's schema as a structural one."""
     if isinstance(node, list):
         return [_structural(item, definitions) for item in node]

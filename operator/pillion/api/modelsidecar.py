@@ -12,25 +12,20 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from pillion.api import names
-from pillion.api.modeldeployment import NAME_IS_SHORT_LABEL, ImageVolume, ModelGate, ObjectMeta, Tolerations
-from pillion.api.shape import (
-    ATOMIC,
-    BY_NAME,
+from pillion.api.forms import (
     LABEL_KEY,
-    ApiModel,
     DnsLabel,
     Flag,
     KeyName,
     LabelKey,
     LabelValue,
-    ListOf,
     ObjectName,
     Quantity,
     RelativePath,
-    Rule,
     VariableName,
-    written_as,
 )
+from pillion.api.modeldeployment import NAME_IS_SHORT_LABEL, ImageVolume, ModelGate, ObjectMeta, Tolerations
+from pillion.api.shape import ATOMIC, BY_NAME, ApiModel, ListOf, Rule, written_as
 
 FORMAT_VERSION: Final = 1
 MAX_INSTRUCTION_LENGTH: Final = 131_072  # characters; all annotations of a pod together may have 256 KiB
@@ -67,6 +62,9 @@ class FieldRef(ApiModel):
     """A field of the pod."""
 
     field_path: FieldPath = Field(description="The field's path in the pod.")
+    api_version: Literal["v1"] | None = Field(
+        None, description="The version of the pod's schema that the path is in; absent, v1."
+    )
 
 
 class SecretKeyRef(ApiModel):
@@ -177,7 +175,7 @@ class SeccompProfile(ApiModel):
 
 
 class SecurityContext(ApiModel):
-    """What the engine's container may do: only fields and values that the restricted Pod Security Standard lets be."""
+    """What the engine's container may do: only what the restricted Pod Security Standard lets be."""
 
     run_as_user: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(
         None, description="The user's number, never root's."
@@ -236,6 +234,7 @@ class HttpGet(ApiModel):
 
     path: Annotated[str, Field(min_length=1, max_length=1024)] = Field(description="The path to ask for.")
     port: AnyPort = Field(description="The port's number.")
+    scheme: Literal["HTTP", "HTTPS"] | None = Field(None, description="The protocol; absent, HTTP.")
 
 
 class Exec(ApiModel):
@@ -334,8 +333,7 @@ class Volume(ApiModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="[has(self.emptyDir), has(self.persistentVolumeClaim), has(self.configMap),"
-            " has(self.downwardAPI), has(self.image)]"
-            ".filter(x, x).size() == 1",
+            " has(self.downwardAPI), has(self.image)].filter(x, x).size() == 1",
             holds=lambda volume: (
                 sum(
                     source is not None
@@ -370,8 +368,7 @@ class NodeRequirement(ApiModel):
         Rule(
             cel="self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0"
             " : self.operator in ['Gt', 'Lt'] ? has(self.values) && self.values.size() == 1 &&"
-            " self.values[0].matches('^[0-9]+$')"
-            " : !has(self.values) || self.values.size() == 0",
+            " self.values[0].matches('^[0-9]+$') : !has(self.values) || self.values.size() == 0",
             holds=lambda one: (
                 len(one.values) > 0
                 if one.operator in ("In", "NotIn")

@@ -12,12 +12,11 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
+from typing import Any, ClassVar, Final, Literal, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     JsonValue,
@@ -27,8 +26,6 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-
-from pillion.api import names, quantities
 
 Raw = dict[str, Any]  # a Kubernetes object or a part of one, as JSON
 
@@ -69,13 +66,13 @@ class Rule:
             entry["fieldPath"] = self.path
         return entry
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> object:
         """The value again, or pydantic's error."""
         if not self.holds(value):
             raise PydanticCustomError("rule", "{message}", {"message": self.message, "path": self.path or ""})
         return value
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Check after everything that stands before the rule in `Annotated`."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
@@ -98,7 +95,7 @@ class ListOf:
     kind: Literal["atomic", "set", "map"]
     keys: tuple[str, ...] = ()
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """A set or a map has no two items that are the same; the API server says `Duplicate value`."""
         if self.kind == "atomic":
             return handler(source)
@@ -127,7 +124,7 @@ class ListOf:
         return published
 
 
-def _by_alias(item: BaseModel, alias: str) -> Any:
+def _by_alias(item: BaseModel, alias: str) -> object:
     for name, field in type(item).model_fields.items():
         if alias in (field.alias, name):
             return getattr(item, name)
@@ -140,7 +137,7 @@ BY_NAME: Final = ListOf(kind="map", keys=("name",))
 
 
 class ApiModel(BaseModel):
-    """A part of an object: camelCase for the world, snake_case here; fields of a newer version are left out."""
+    """A part of an object: camelCase for the world, snake_case here; newer fields are left out."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
@@ -198,16 +195,16 @@ class ApiModel(BaseModel):
 
     @classmethod
     def published_default(cls) -> dict[str, JsonValue]:
-        """For a field that is filled in whole: the API server checks a default before it fills in what is inside."""
+        """For a field filled in whole: the API server checks a default before it fills in what is inside."""
         return {"default": {name: value for name, value in cls().to_raw().items() if value != {}}}
 
     def to_raw(self) -> Raw:
         """As JSON for the API server: what is absent is left out, not written as null or an empty list."""
-        raw: Raw = _without_empty_lists(self.model_dump(mode="json", by_alias=True, exclude_none=True))
-        return raw
+        dumped = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return cast("Raw", _without_empty_lists(dumped))
 
 
-def _without_nulls(value: Any) -> Any:
+def _without_nulls(value: object) -> object:
     """The API server drops a null where the field may not be null, and so do we."""
     if isinstance(value, Mapping):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
@@ -216,7 +213,7 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def _without_empty_lists(value: Any) -> Any:
+def _without_empty_lists(value: object) -> object:
     if isinstance(value, dict):
         return {key: _without_empty_lists(item) for key, item in value.items() if item != []}
     if isinstance(value, list):
@@ -249,7 +246,7 @@ def _path(location: tuple[int | str, ...]) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def unknown_fields(raw: Any, model: type[BaseModel], path: str = "") -> Iterator[Problem]:
+def unknown_fields(raw: object, model: type[BaseModel], path: str = "") -> Iterator[Problem]:
     """Fields of `raw` that `model` does not have, at any depth, each with the nearest that it has."""
     if not isinstance(raw, Mapping):
         return
@@ -271,7 +268,7 @@ def unknown_fields(raw: Any, model: type[BaseModel], path: str = "") -> Iterator
                 yield from unknown_fields(value, inner, here)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
     """The models inside `X | None`, `tuple[X, ...]`, `Annotated[X, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
@@ -301,95 +298,3 @@ def written_as(pattern: str, message: str) -> Rule:
 def cel_text(text: str) -> str:
     """A CEL string literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-class IntOrString:
-    """A quantity, as the API server takes it: a number or a text."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """A text in Python, whatever it was."""
-        return core_schema.no_info_before_validator_function(cls._as_text, core_schema.str_schema())
-
-    @staticmethod
-    def _as_text(value: Any) -> Any:
-        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if not isinstance(text, str) or quantities.parse_or_none(text) is None:
-            raise PydanticCustomError("quantity", "must be a quantity such as 500m, 2 or 16Gi", {})
-        return text
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """The one form that structural schemas allow for this."""
-        return {
-            "pattern": quantities.PATTERN,
-            "maxLength": 32,
-            "x-kubernetes-int-or-string": True,
-        }
-
-
-Quantity = Annotated[str, IntOrString]
-
-DNS_LABEL: Final = written_as(
-    names.DNS_LABEL_PATTERN,
-    "must be lower-case letters, digits and '-', and start and end with a letter or a digit (a DNS label)",
-)
-DnsLabel = Annotated[str, Field(min_length=1, max_length=63), DNS_LABEL]
-ObjectName = Annotated[
-    str,
-    Field(min_length=1, max_length=253),
-    written_as(
-        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        "must be the name of an object: lower-case letters, digits, '-' and '.', starting and ending with a"
-        " letter or a digit",
-    ),
-]
-KeyName = Annotated[
-    str,
-    Field(min_length=1, max_length=253),
-    written_as(r"^[-._a-zA-Z0-9]+$", "must be a key: letters, digits, '-', '_' and '.'"),
-]
-LABEL_KEY: Final = written_as(
-    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
-    "must be a label key such as example.com/pool: an optional DNS prefix and '/', then at most 63 letters,"
-    " digits, '-', '_' and '.'",
-)
-LabelKey = Annotated[str, Field(min_length=1, max_length=317), LABEL_KEY]
-LABEL_KEYS: Final = Rule(  # of a map: a structural schema has no way to say it of the keys themselves
-    cel=f"self.all(k, {LABEL_KEY.cel.replace('self', 'k')})",
-    holds=lambda labels: all(len(key) <= 317 and LABEL_KEY.holds(key) for key in labels),
-    message="must have label keys such as example.com/pool: an optional DNS prefix and '/', then at most 63"
-    " letters, digits, '-', '_' and '.'",
-)
-LabelValue = Annotated[
-    str,
-    Field(max_length=63),
-    written_as(
-        r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
-        "must be a label value: letters, digits, '-', '_' and '.', starting and ending with a letter or a"
-        " digit",
-    ),
-]
-VariableName = Annotated[
-    str,
-    Field(min_length=1, max_length=256),
-    written_as(
-        r"^[A-Za-z_][A-Za-z0-9_]*$",
-        "must be a variable's name: letters, digits and '_', not starting with a digit",
-    ),
-]
-_LEAVES_THE_VOLUME: Final = written_as(r"^/|(^|/)\.\.(/|$)", "")
-RelativePath = Annotated[
-    str,
-    Field(min_length=1, max_length=1024),
-    Rule(
-        cel=f"!{_LEAVES_THE_VOLUME.cel}",
-        holds=lambda path: not _LEAVES_THE_VOLUME.holds(path),
-        message="must be a path inside the volume: not starting with '/', without '..'",
-    ),
-]
-Port = Annotated[int, Field(ge=names.LOWEST_PORT, le=names.HIGHEST_PORT, strict=True)]
-Count = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
-Flag = Annotated[bool, Field(strict=True)]

@@ -175,7 +175,7 @@ class PodsStatus(ApiModel):
 
     @classmethod
     def counted(cls, *, desired: int | None, injected: int, ready: int) -> "PodsStatus":
-        """With the summary that fits; where pods opt in themselves, those that have the engine are the measure."""
+        """With a summary; where pods opt in themselves, those that have the engine are the measure."""
         wanted = injected if desired is None else desired
         return cls(desired=desired, injected=injected, ready=ready, summary=f"{ready}/{wanted}")
 
