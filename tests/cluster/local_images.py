@@ -115,15 +115,17 @@ def engine_standin(*, progress: cache.Progress = print) -> images.Image:
 
 
 def example_app(*, progress: cache.Progress = print) -> images.Image:
-    """The application of the examples, which is written against an OpenAI endpoint and knows nothing of
-    Pillion.
-    """
-    return _script("example-app", EXAMPLE_APP, "examples/app/app.py", "app/app.py", progress=progress)
+    """The application of the examples, which is written against OpenAI and knows nothing of Pillion."""
+    root = python_root(progress=progress)
+    program = _program("example-app", "examples/app/app.py", "app/app.py", root, progress=progress)
+    return _python_image(EXAMPLE_APP, [root, program], ["/app/app.py"])
 
 
 def hub(*, progress: cache.Progress = print) -> images.Image:
     """The local stand-in for the Hub."""
-    return _script("hub", HUB, "tests/hub/server.py", "hub/server.py", progress=progress)
+    root = python_root(progress=progress)
+    program = _program("hub", "tests/hub/*.py", "opt/pillion-hub", root, progress=progress)
+    return _python_image(HUB, [root, program], ["/opt/pillion-hub/server.py", "--port", "8080"])
 
 
 IMAGES: dict[str, Callable[..., images.Image]] = {
@@ -144,12 +146,11 @@ def archive(names: Sequence[str] = tuple(IMAGES), *, progress: cache.Progress = 
     return images.archive(short, [IMAGES[name](progress=progress) for name in names], progress=progress)
 
 
-def _script(layer: str, name: str, source: str, place: str, *, progress: cache.Progress) -> images.Image:
-    root = python_root(progress=progress)
+def _python_image(name: str, layers: Sequence[images.Layer], arguments: Sequence[str]) -> images.Image:
     return images.Image(
         names=[name],
-        layers=[root, _program(layer, source, place, root, progress=progress)],
-        entrypoint=["python3", f"/{place}"],
+        layers=layers,
+        entrypoint=["python3", *arguments],
         user=f"{OPERATOR_UID}:{OPERATOR_UID}",
         environment={**ENVIRONMENT, "HOME": "/home/nonroot"},
     )
@@ -158,16 +159,20 @@ def _script(layer: str, name: str, source: str, place: str, *, progress: cache.P
 def _program(
     layer: str, source: str, place: str, root: images.Layer, *, progress: cache.Progress
 ) -> images.Layer:
-    """A layer with one program of the repository."""
-    path = REPOSITORY / source
-    if not path.is_file():
+    """A layer with one program of the repository, or with the files of a pattern in a folder."""
+    paths = sorted(REPOSITORY.glob(source))
+    if not paths:
         raise ImageError(f"{source} is not in the repository, so its image cannot be made. Check it out.")
-    tree = images.Tree().file(place, path, mode=0o755)
 
-    def fill(made: images.Tree, _workshop: Path) -> None:
-        made.file(place, path, mode=0o755)
+    def describe(tree: images.Tree) -> images.Tree:
+        for path in paths:
+            tree.file(f"{place}/{path.name}" if "*" in source else place, path, mode=0o755)
+        return tree
 
-    recipe = cache.recipe_hash(RECIPE, root.digest, tree.fingerprint())
+    def fill(tree: images.Tree, _workshop: Path) -> None:
+        describe(tree)
+
+    recipe = cache.recipe_hash(RECIPE, root.digest, describe(images.Tree()).fingerprint())
     return images.layer(layer, recipe=recipe, fill=fill, progress=progress)
 
 

@@ -142,10 +142,10 @@ def packed(*, kubernetes_version: str, progress: cache.Progress) -> Path:
     """The node's root as a packed tar in the cache."""
 
     def make(draft: Path) -> None:
-        started = time.monotonic()
         root = draft / "root"
-        rootfs.make(root, name="node-image", include=PACKAGES, progress=progress)
         programs = binaries.ensure(NEEDED, kubernetes_version=kubernetes_version, progress=progress)
+        started = time.monotonic()
+        rootfs.make(root, name="node-image", include=PACKAGES, progress=progress)
         progress("putting Kubernetes into the node's root")
         _kind_files(root)
         _programs(root, programs, kubernetes_version)
@@ -334,19 +334,11 @@ def _preload(root: Path, programs: Path, archives: Sequence[Path]) -> None:
     store.mkdir(parents=True)
     with _containerd(store, programs) as address:
         for archive in archives:
-            command: list[str | Path] = [
-                programs / "ctr",
-                "--address",
-                address,
-                "--namespace",
-                "k8s.io",
-                "images",
-                "import",
-            ]
+            ctr: list[str | Path] = [programs / "ctr", "--address", address, "--namespace", "k8s.io"]
             done = subprocess.run(
                 # Unpacked at first use: an unpacked layer is an overlay, which does not survive being packed
                 # as a file tree.
-                [*command, "--no-unpack", "--label=io.cri-containerd.pinned=pinned", archive],
+                [*ctr, "images", "import", "--no-unpack", "--label=io.cri-containerd.pinned=pinned", archive],
                 capture_output=True,
                 text=True,
                 check=False,

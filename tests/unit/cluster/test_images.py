@@ -1,4 +1,4 @@
-"""Is an image the same image whenever its contents are the same, and is the archive what container runtimes expect?"""
+"""Is an image the same whenever its contents are, and is the archive what container runtimes expect?"""
 
 from __future__ import annotations
 
@@ -99,8 +99,9 @@ def test_a_hard_link_comes_after_the_file_it_means(tmp_path: Path) -> None:
     assert list(entries).index("a/x") < list(entries).index("a-b/x")
     assert (entries["a-b/x"].islnk(), entries["a-b/x"].linkname) == (True, "a/x")
     with tarfile.open(made.tar) as tar:
-        tar.extractall(tmp_path / "unpacked", filter="fully_trusted")
-    assert (tmp_path / "unpacked/a-b/x").read_text() == "once"
+        linked = tar.extractfile("a-b/x")
+        assert linked is not None
+        assert linked.read() == b"once"
 
 
 def test_the_configuration_says_how_the_image_is_started(tmp_path: Path) -> None:
