@@ -96,7 +96,7 @@ def _not_found(repo: str, endpoint: str, *, has_token: bool) -> str:
 def _unreachable(endpoint: str, what: str) -> FactsError:
     return FactsError(
         Reason.HUB_UNREACHABLE,
-        f"{endpoint} cannot be reached now: {what.rstrip('.')}. It is asked again; behind a proxy or without a "
-        "way out, set the operator's HF_ENDPOINT to a mirror.",
+        f"{endpoint} cannot be reached now: {what.rstrip('.')}. It is asked again; behind a proxy or without "
+        "a way out, set the operator's HF_ENDPOINT to a mirror.",
         transient=True,
     )

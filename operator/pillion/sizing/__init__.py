@@ -1,0 +1,1 @@
+"""Shapes in; bytes, blocks and tokens out."""
