@@ -1,0 +1,1 @@
+"""The program in the engine's container; `supervisor.py` is one file because a ConfigMap carries it there."""
