@@ -1,0 +1,1 @@
+"""The command line: `pillion run` is the operator, everything else is for people."""

@@ -1,0 +1,292 @@
+"""How are decisions carried out?
+
+Every write of the operator is here, apart from the status. What the API server answers goes into the store at once, so
+that the next pass sees it and the watch's echo wakes nobody. A refusal that people can mend becomes a finding that the
+status shows; everything else is an error that the work queue tries again.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from pillion import injection
+from pillion.api import names
+from pillion.api.reasons import Reason
+from pillion.controller import pods as pod_facts
+from pillion.controller.decide import Actions, Instruct, Mark
+from pillion.controller.store import Store
+from pillion.controller.world import Finding, World
+from pillion.kube import resources
+from pillion.kube.client import Cluster, Conflict, Forbidden, Invalid, KubeError, NotFound
+from pillion.kube.events import EventRecorder
+from pillion.kube.resources import Resource
+
+__all__ = ["Act", "Result"]
+
+logger = logging.getLogger(__name__)
+
+Raw = dict[str, Any]
+
+# A pod that is made right after its ModelSidecar's first write can be missed by admission (12 of 60 with no time in
+# between, 0 of 360 with 2 ms, on one API server). The marker starts a rollout, so it leaves admission that time.
+ADMISSION_SECONDS = 0.005
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What came of it."""
+
+    sidecar: Raw | None = None  # as written
+    sidecar_written: bool = False
+    target: Raw | None = None  # as marked
+    problem: Finding | None = None
+
+    def world(self, before: World) -> World:
+        """The world with what was written in it."""
+        changes: Raw = {}
+        if self.sidecar_written:
+            changes["sidecar"] = self.sidecar
+        if self.target is not None:
+            changes["target"] = self.target
+        return dataclasses.replace(before, **changes) if changes else before
+
+
+class Act:
+    """Writes to one cluster."""
+
+    def __init__(self, cluster: Cluster, store: Store, recorder: EventRecorder) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._recorder = recorder
+        self._config_maps: set[str] = set()
+
+    async def carry_out(self, world: World, actions: Actions) -> Result:
+        """Write everything that is due, in order; the first refusal ends it."""
+        result = Result()
+        for resource, workload in actions.unmark:
+            await self._unmark(world, resource, workload)
+        if actions.delete_sidecar:
+            await self._cluster.delete(resources.MODEL_SIDECARS, *world.key)
+            result = dataclasses.replace(result, sidecar=None, sidecar_written=True)
+        try:
+            if actions.sidecar is not None:
+                written = await self._write_sidecar(world, actions)
+                result = dataclasses.replace(result, sidecar=written, sidecar_written=True)
+            if actions.mark is not None:
+                if actions.sidecar is not None and world.sidecar is None:
+                    await asyncio.sleep(ADMISSION_SECONDS)
+                result = dataclasses.replace(result, target=await self._mark(world, actions.mark))
+            for instruct in actions.instruct:
+                await self._instruct(world, instruct)
+        except Refusal as refusal:
+            return dataclasses.replace(result, problem=refusal.finding)
+        await asyncio.gather(*(self._tell_pod(pod, serves=serves) for pod, serves in actions.pod_ready))
+        if actions.evict is not None:
+            await self._evict(world, actions.evict)
+        return result
+
+    async def _write_sidecar(self, world: World, actions: Actions) -> Raw:
+        assert actions.sidecar is not None
+        preparations = [self._config_map(world.key.namespace)]
+        if actions.dry_run:
+            preparations.append(self._try(world, actions.sidecar))
+        await asyncio.gather(*preparations)
+        written = await self._cluster.apply(
+            resources.MODEL_SIDECARS,
+            _applicable(actions.sidecar),
+            field_manager=names.FIELD_MANAGER,
+            force=True,
+        )
+        self._store.put(resources.MODEL_SIDECARS, written)
+        return written
+
+    async def _try(self, world: World, sidecar: Raw) -> None:
+        template = injection.pod_template(world.target) if world.target is not None else None
+        attempt = injection.dry_run_template(sidecar, template)
+        try:
+            await self._cluster.create(
+                resources.POD_TEMPLATES, attempt, field_manager=names.FIELD_MANAGER, dry_run=True
+            )
+        except (Invalid, Forbidden) as error:
+            raise Refusal(
+                Reason.DRY_RUN_FAILED,
+                f"The API server refuses a pod with the engine in it, so nothing was injected: {error.message}",
+            ) from error
+
+    async def _config_map(self, namespace: str) -> None:
+        if namespace in self._config_maps:
+            return
+        wanted = injection.config_map(namespace)
+        try:
+            await self._cluster.create(resources.CONFIG_MAPS, wanted, field_manager=names.FIELD_MANAGER)
+        except Conflict:
+            logger.debug("%s: the supervisor's ConfigMap is there already", namespace)
+        self._config_maps.add(namespace)
+
+    async def sweep(self, namespace: str) -> None:
+        """Delete the supervisors' ConfigMaps of a namespace that no ModelSidecar and no pod mounts any more."""
+        mounted = {
+            volume["configMap"]["name"]
+            for obj in (
+                *self._store.all(resources.MODEL_SIDECARS, namespace),
+                *self._store.all(resources.PODS, namespace),
+            )
+            for volume in obj.get("spec", {}).get("volumes") or []
+            if "configMap" in volume
+        }
+        for config_map in await self._cluster.list(
+            resources.CONFIG_MAPS, namespace, labels=injection.SUPERVISOR_SELECTOR
+        ):
+            name = config_map["metadata"]["name"]
+            if name not in mounted:
+                self._config_maps.discard(namespace)
+                await self._cluster.delete(resources.CONFIG_MAPS, namespace, name)
+
+    async def _mark(self, world: World, mark: Mark) -> Raw:
+        body = injection.marker_patch(mark.workload, model=world.name, revision=mark.revision)
+        try:
+            written = await self._cluster.apply(
+                mark.resource, body, field_manager=names.marker_manager(world.name)
+            )
+        except (Conflict, Invalid, Forbidden) as error:
+            raise Refusal(
+                Reason.MARKER_CONFLICT,
+                f"The marker could not be written to {mark.workload['kind']} "
+                f"{mark.workload['metadata']['name']}: {error.message}",
+            ) from error
+        except NotFound as error:
+            raise KubeError(404, "the target went away while it was marked") from error
+        self._store.put(mark.resource, written)
+        if world.deployment is not None:
+            note = f"The pods get the engine of ModelDeployment {world.name} (revision {mark.revision})."
+            for obj in (world.deployment, written):
+                self._recorder.emit(
+                    obj, kind="Normal", reason=Reason.TARGET_MARKED.value, note=note, action="Mark"
+                )
+        return written
+
+    async def _unmark(self, world: World, resource: Resource, workload: Raw) -> None:
+        """Leave a workload: what this model's manager owns goes, and what somebody copied from it goes too."""
+        try:
+            left = await self._cluster.apply(
+                resource, injection.unmark_patch(workload), field_manager=names.marker_manager(world.name)
+            )
+            leftover = injection.leftover_patch(left, model=world.name)
+            if leftover:
+                metadata = left["metadata"]
+                left = await self._cluster.patch(
+                    resource,
+                    metadata["namespace"],
+                    metadata["name"],
+                    leftover,
+                    field_manager=names.marker_manager(world.name),
+                )
+        except (NotFound, Conflict) as error:
+            # Gone, or another object took its name: its own event tells.
+            logger.info(
+                "%s: %s %s was not unmarked: %s",
+                world.key,
+                resource.kind,
+                workload["metadata"]["name"],
+                error,
+            )
+            return
+        self._store.put(resource, left)
+        note = f"The marker of ModelDeployment {world.name} was taken away; new pods have no engine of it."
+        self._recorder.emit(
+            left, kind="Normal", reason=Reason.TARGET_UNMARKED.value, note=note, action="Unmark"
+        )
+
+    async def _instruct(self, world: World, instruct: Instruct) -> None:
+        metadata = instruct.pod["metadata"]
+        patch = {
+            "metadata": {
+                "uid": metadata["uid"],  # another pod of that name is a conflict
+                "annotations": {names.engine_annotation(world.name): instruct.instruction},
+            }
+        }
+        try:
+            written = await self._cluster.patch(
+                resources.PODS,
+                metadata["namespace"],
+                metadata["name"],
+                patch,
+                field_manager=names.FIELD_MANAGER,
+            )
+        except (NotFound, Conflict) as error:
+            logger.info(
+                "%s: pod %s went away before its model was changed: %s", world.key, metadata["name"], error
+            )
+            return
+        self._store.put(resources.PODS, written)
+
+    async def _tell_pod(self, pod: Raw, *, serves: bool) -> None:
+        metadata = pod["metadata"]
+        condition = {
+            "type": pod_facts.MODEL_READY,
+            "status": "True" if serves else "False",
+            "reason": "Serving" if serves else "NotServing",
+            "message": "All models of the pod serve." if serves else "A model of the pod does not serve.",
+        }
+        patch = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
+        try:
+            written = await self._cluster.patch(
+                resources.PODS,
+                metadata["namespace"],
+                metadata["name"],
+                patch,
+                field_manager=names.FIELD_MANAGER,
+                subresource="status",
+                strategic=True,
+            )
+        except (NotFound, Conflict):
+            return  # the pod went away
+        self._store.put(resources.PODS, written)
+
+    async def _evict(self, world: World, missed: injection.Missed) -> None:
+        metadata = missed.pod["metadata"]
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+            "deleteOptions": {"preconditions": {"uid": metadata["uid"]}},
+        }
+        try:
+            await self._cluster.create_subresource(resources.PODS, metadata["name"], "eviction", body)
+        except NotFound:
+            return
+        except KubeError as error:
+            # A disruption budget says no: it is asked again when something changes, or after the interval.
+            logger.info("%s: pod %s is not replaced now: %s", world.key, metadata["name"], error)
+            return
+        note = f"Pod {metadata['name']} ran without its engine ({missed.message}) and is replaced."
+        for obj in (world.deployment, world.target):
+            if obj is not None:
+                self._recorder.emit(
+                    obj, kind="Normal", reason=Reason.POD_EVICTED.value, note=note, action="Evict"
+                )
+
+
+def _applicable(sidecar: Raw) -> Raw:
+    """What of a ModelSidecar is ours to say; one that was read has the API server's own fields too."""
+    metadata = {
+        key: sidecar["metadata"][key]
+        for key in ("name", "namespace", "labels", "annotations", "ownerReferences")
+        if key in sidecar["metadata"]
+    }
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.MODEL_SIDECAR,
+        "metadata": metadata,
+        "spec": sidecar["spec"],
+    }
+
+
+class Refusal(Exception):  # noqa: N818 - it is no error of the program
+    """A write that was refused for a reason that the status shows; caught where the writes are made in order."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.finding = Finding(reason=reason, message=message)

@@ -1,0 +1,233 @@
+"""Which ModelSidecar makes a plan true? Pure: a plan, the facts and the spec in, the object out."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pillion import engines, injection, planner
+from pillion.api import names
+from pillion.api.engine import ResourceList
+from pillion.api.modeldeployment import (
+    Modalities,
+    ModelDeployment,
+    ModelDeploymentSpec,
+    Task,
+    UpdateStrategyType,
+)
+from pillion.facts import ModelFacts
+from pillion.hardware import quantities
+
+__all__ = ["compile_sidecar", "free_port", "plain_policy", "served_names", "task_of"]
+
+Raw = dict[str, Any]
+
+AUTO = "Auto"
+
+
+def served_names(deployment: ModelDeployment) -> tuple[str, ...]:
+    """The names that requests may use: the user's, or the object's own."""
+    return deployment.spec.model.served_names or (deployment.metadata.name,)
+
+
+def task_of(spec: ModelDeploymentSpec, facts: ModelFacts) -> Task:
+    """What the model is used for: as asked, or as its configuration says."""
+    return spec.model.task if spec.model.task is not Task.AUTO else facts.task
+
+
+def free_port(wanted: int | None, *, taken: Iterable[int]) -> int:
+    """The engine's port: the user's own, or the first free pair (engine, supervisor) from 18000 up.
+
+    `taken` holds every port in use, of engines, of supervisors and of the target's own containers.
+    """
+    if wanted is not None:
+        return wanted
+    in_use = set(taken)
+    port = names.FIRST_PORT
+    while in_use & {port, names.supervisor_port(port)}:
+        port += 2
+    return port
+
+
+def plain_policy(
+    deployment: ModelDeployment, task: Task, *, neighbours: Iterable[tuple[ModelDeployment, Task | None]]
+) -> str:
+    """Which pods get `OPENAI_*` from this model: of several beside one target, the oldest that generates text.
+
+    Where pods opt in by themselves nobody knows which models they name, so only a pod with a single model gets them.
+    """
+    spec = deployment.spec
+    if spec.target_ref is None:
+        return "SingleModel"
+
+    def age(candidate: ModelDeployment) -> tuple[str, str]:
+        return (candidate.metadata.creation_timestamp or "", candidate.metadata.name)
+
+    same_target = [
+        (other, other_task) for other, other_task in neighbours if other.spec.target_ref == spec.target_ref
+    ]
+    if task is Task.TEXT_GENERATION:
+        older = [
+            other
+            for other, its in same_target
+            if its in (Task.TEXT_GENERATION, None) and age(other) < age(deployment)
+        ]
+        return "Never" if older else "Always"
+    generating = [other for other, its in same_target if its in (Task.TEXT_GENERATION, None)]
+    older = [other for other, _ in same_target if age(other) < age(deployment)]
+    return "Never" if generating or older else "Always"
+
+
+def compile_sidecar(
+    deployment: ModelDeployment,
+    *,
+    plan: planner.Plan,
+    facts: ModelFacts,
+    port: int,
+    policy: str,
+    spec_hash: str,
+    hub_endpoint: str | None,
+    limit_disk: bool,
+) -> Raw:
+    """The ModelSidecar of a plan.
+
+    Args:
+        deployment: the ModelDeployment.
+        plan: what was chosen.
+        facts: of the chosen checkpoint.
+        port: the engine's.
+        policy: Always, SingleModel or Never: who gets the plain variables.
+        spec_hash: what the plan answers.
+        hub_endpoint: a Hub other than huggingface.co.
+        limit_disk: whether the engine's container gets an ephemeral-storage limit; right only where every container
+            of the pod has one, because the kubelet holds the whole pod to the sum.
+    """
+    spec = deployment.spec
+    task = task_of(spec, facts)
+    settings = _settings(deployment, plan=plan, facts=facts, port=port, task=task, hub_endpoint=hub_endpoint)
+    if not limit_disk:
+        settings = dataclasses.replace(
+            settings, resources=dataclasses.replace(settings.resources, ephemeral_limit_bytes=None)
+        )
+    return injection.compile_sidecar(
+        name=deployment.metadata.name,
+        namespace=deployment.metadata.namespace or "",
+        uid=deployment.metadata.uid or "",
+        rendering=engines.render(settings),
+        port=port,
+        served_name=served_names(deployment)[0],
+        gate=spec.model_gate.value,
+        plain_policy=policy,
+        environment_containers=spec.environment.containers if spec.environment is not None else None,
+        node_requirements=[*map(dict, plan.node_requirements), *_selector(spec.hardware.node_selector)],
+        tolerations=[*map(dict, plan.tolerations), *(entry.to_raw() for entry in spec.hardware.tolerations)],
+        runtime_class_name=spec.hardware.runtime_class_name,
+        plan_json=planner.plan_to_json(plan),
+        spec_hash=spec_hash,
+        revision_covers_instruction=spec.update_strategy.type is not UpdateStrategyType.IN_PLACE_IF_POSSIBLE,
+    )
+
+
+def _settings(
+    deployment: ModelDeployment,
+    *,
+    plan: planner.Plan,
+    facts: ModelFacts,
+    port: int,
+    task: Task,
+    hub_endpoint: str | None,
+) -> engines.EngineSettings:
+    spec = deployment.spec
+    profile = engines.profile(plan.engine)
+    generation = spec.serving.generation
+    claim = spec.cache.persistent_volume_claim if spec.cache is not None else None
+    secret = spec.model.token_secret_ref
+    return engines.EngineSettings(
+        name=deployment.metadata.name,
+        image=spec.engine.image or plan.image,
+        device=plan.device.value,
+        model=engines.HubModel(repo=plan.checkpoint, commit=plan.commit, files=facts.files),
+        served_names=served_names(deployment),
+        task=task,
+        port=port,
+        resources=_resources(spec, plan),
+        cache=engines.CacheVolume(size_limit_bytes=plan.cache_bytes)
+        if claim is None
+        else engines.CacheVolume(
+            size_limit_bytes=None, claim_name=claim.claim_name, claim_sub_path=claim.sub_path
+        ),
+        startup_timeout_seconds=spec.startup_timeout_seconds or plan.startup_timeout_seconds,
+        context_tokens=plan.context_tokens,
+        max_num_seqs=plan.max_num_seqs,
+        max_num_batched_tokens=plan.max_num_batched_tokens,
+        gpu_memory_utilization=plan.gpu_memory_utilization,
+        kv_cache_bytes=plan.kv_cache_bytes,
+        kv_cache_dtype=plan.kv_cache_dtype,
+        dtype=plan.dtype,
+        tensor_parallel=plan.tensor_parallel,
+        on_the_fly=plan.on_the_fly,
+        trust_remote_code=spec.model.trust_remote_code,
+        text_only=spec.serving.modalities is Modalities.TEXT and facts.multimodal,
+        generation=engines.Generation()
+        if generation is None
+        else engines.Generation(
+            temperature=generation.temperature, top_p=generation.top_p, output_limit=generation.output_limit
+        ),
+        tool_parser=_parser(
+            spec.serving.tool_calls, profile.tool_parser(facts.architecture or "", facts.repo), task
+        ),
+        reasoning_parser=_parser(
+            spec.serving.reasoning, profile.reasoning_parser(facts.architecture or "", facts.repo), task
+        ),
+        token_secret=None if secret is None else engines.SecretKey(name=secret.name, key=secret.key),
+        hub_endpoint=hub_endpoint,
+        supervisor_config_map=injection.config_map_name(),
+        extra_args=spec.engine.extra_args,
+        env=tuple(variable.to_raw() for variable in spec.engine.env),
+    )
+
+
+def _parser(wanted: str, found: str | None, task: Task) -> str | None:
+    if wanted == AUTO:
+        return found if task is Task.TEXT_GENERATION else None
+    return None if wanted == "None" else wanted
+
+
+def _resources(spec: ModelDeploymentSpec, plan: planner.Plan) -> engines.Resources:
+    """The plan's resources, with what the user set in their place; a request never passes its limit."""
+    wanted = spec.engine.resources
+    requests = wanted.requests if wanted is not None else None
+    limits = wanted.limits if wanted is not None else None
+
+    def pair(field: str, request: int, limit: int, *, millis: bool = False) -> tuple[int, int]:
+        own_request = _quantity(requests, field, millis=millis)
+        own_limit = _quantity(limits, field, millis=millis)
+        limit = own_limit if own_limit is not None else max(limit, own_request or 0)
+        request = own_request if own_request is not None else request
+        return min(request, limit), limit
+
+    cpu = pair("cpu", plan.cpu_request_millis, plan.cpu_limit_millis, millis=True)
+    memory = pair("memory", plan.memory_request_bytes, plan.memory_limit_bytes)
+    disk = pair("ephemeral_storage", plan.ephemeral_request_bytes, plan.ephemeral_limit_bytes)
+    return engines.Resources(
+        cpu_request_millis=cpu[0],
+        cpu_limit_millis=cpu[1],
+        memory_request_bytes=memory[0],
+        memory_limit_bytes=memory[1],
+        shm_bytes=plan.shm_bytes,
+        ephemeral_request_bytes=disk[0],
+        ephemeral_limit_bytes=disk[1],
+        accelerator_resource=plan.resource,
+        accelerator_count=plan.count if plan.resource is not None else 0,
+    )
+
+
+def _quantity(entries: ResourceList | None, field: str, *, millis: bool) -> int | None:
+    text: str | None = getattr(entries, field, None)
+    if text is None:
+        return None
+    return quantities.millis(text) if millis else quantities.whole(text)
+
+
+def _selector(labels: Mapping[str, str]) -> list[Raw]:
+    """A node selector as requirements, so that it stands beside the plan's own in every affinity term."""
+    return [{"key": key, "operator": "In", "values": [labels[key]]} for key in sorted(labels)]

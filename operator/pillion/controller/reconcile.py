@@ -1,0 +1,297 @@
+"""How is one ModelDeployment brought to what its spec says?
+
+    observe     every read
+    decide      what is due, as data
+    act         every write, in order
+    describe    the status, written once and last
+
+What the watches show is read from the store; the API server is asked only where a target carries no marker yet, and
+where a plan is needed.
+"""
+
+import datetime
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from pillion.api import names
+from pillion.api.modeldeployment import ModelDeployment
+from pillion.api.reasons import Reason
+from pillion.api.shape import InvalidObjectError
+from pillion.controller import pods as pod_facts
+from pillion.controller import status as status_of
+from pillion.controller import swap
+from pillion.controller.act import Act, Result
+from pillion.controller.decide import Actions, decide
+from pillion.controller.metrics import Metrics
+from pillion.controller.planning import Planning
+from pillion.controller.probes import Place, Probes
+from pillion.controller.queue import WorkQueue
+from pillion.controller.settings import Settings
+from pillion.controller.store import Key, Store
+from pillion.controller.world import Proposed, Refused, World
+from pillion.kube import resources
+from pillion.kube.client import Cluster, KubeError, NotFound
+from pillion.kube.events import EventRecorder
+from pillion.kube.resources import Resource
+
+__all__ = ["Reconciler"]
+
+logger = logging.getLogger(__name__)
+
+Raw = dict[str, Any]
+
+
+class Reconciler:
+    """Looks at one key at a time for each worker."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        store: Store,
+        queue: WorkQueue,
+        recorder: EventRecorder,
+        metrics: Metrics,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._queue = queue
+        self._recorder = recorder
+        self._metrics = metrics
+        self._settings = settings
+        self._clock = clock
+        self._planning = Planning(cluster, store, settings, clock)
+        self._act = Act(cluster, store, recorder)
+        self._evicted_at: dict[Key, float] = {}
+        self._plan_again_at: dict[Key, float] = {}
+        self.probes = Probes(changed=queue.add)
+
+    async def reconcile(self, key: Key) -> None:
+        """Do everything that is due for a key.
+
+        Errors of the API server are logged and tried again with a back-off; what people can mend is in the status.
+        """
+        started = self._clock()
+        try:
+            await self._reconcile(key)
+        except KubeError as error:
+            self._metrics.failed.inc()
+            logger.warning("%s: %s", key, error)
+            self._queue.wait(key)
+        self._metrics.duration.observe(self._clock() - started)
+
+    async def _reconcile(self, key: Key) -> None:
+        world = await self._observe(key)
+        allowed_in = (
+            self._evicted_at.get(key, float("-inf"))
+            + self._settings.eviction_interval_seconds
+            - self._clock()
+        )
+        actions = decide(world, eviction_allowed_in=allowed_in)
+        result = await self._act.carry_out(world, actions)
+        if actions.evict is not None:
+            self._evicted_at[key] = self._clock()
+        if world.deployment is None:
+            self._forget(key)
+            if not self._store.pods_of(key):
+                await self._act.sweep(key.namespace)
+            return
+        await self._report(world, actions, result)
+        if isinstance(world.proposal, Proposed) and result.sidecar_written and result.problem is None:
+            self._planning.forget(key)
+        self._schedule(key, actions, result)
+
+    async def _observe(self, key: Key) -> World:
+        deployment = self._store.get(resources.MODEL_DEPLOYMENTS, *key)
+        marked = tuple(self._store.marked_with(key))
+        if deployment is None or "deletionTimestamp" in deployment["metadata"]:
+            self.probes.follow(key, set())
+            return World(key=key, deployment=None, marked=marked)
+        pods = tuple(self._store.pods_of(key))
+        sidecar = self._store.get(resources.MODEL_SIDECARS, *key)
+        self.probes.follow(key, _places(key, pods))
+        try:
+            parsed = ModelDeployment.from_raw(deployment)
+        except InvalidObjectError as error:
+            # Stored by an older or a newer version: the API server holds present ones to the same rules.
+            refused = Refused(plan_key="", reason=Reason.SPEC_INVALID, message=str(error))
+            return World(
+                key=key, deployment=deployment, sidecar=sidecar, marked=marked, pods=pods, proposal=refused
+            )
+        resource, target = await self._target(key, parsed)
+        world = World(
+            key=key,
+            deployment=deployment,
+            spec=parsed.spec,
+            sidecar=sidecar,
+            target_resource=resource,
+            target=target,
+            marked=marked,
+            pods=pods,
+            engines=self.probes.reports(key),
+            unreachable=self.probes.unreachable(key),
+            models_serve={
+                pod["metadata"]["uid"]: serve for pod in pods if (serve := self._serves(pod)) is not None
+            },
+        )
+        if self._planning.answers(world, parsed):
+            return world
+        return world.with_proposal(await self._proposal(world, parsed))
+
+    async def _proposal(self, world: World, deployment: ModelDeployment) -> Proposed | Refused:
+        """The remembered proposal for this spec and target, or a new one where it is time to ask again."""
+        remembered = self._planning.remembered(world.key, world.plan_key)
+        due = self._clock() >= self._plan_again_at.get(world.key, float("-inf"))
+        if remembered is not None and not (due and _may_change(remembered)):
+            return remembered
+        return await self._planning.propose(world, deployment)
+
+    async def _target(self, key: Key, deployment: ModelDeployment) -> tuple[Resource | None, Raw | None]:
+        """The target: as the watch shows it where it is marked, else as the API server has it."""
+        reference = deployment.spec.target_ref
+        if reference is None:
+            return None, None
+        resource = resources.BY_KIND[reference.kind]
+        known = self._store.get(resource, key.namespace, reference.name)
+        if known is not None:
+            return resource, known
+        try:
+            return resource, await self._cluster.get(resource, key.namespace, reference.name)
+        except NotFound:
+            return resource, None
+
+    def _serves(self, pod: Raw) -> bool | None:
+        """Whether all models of a pod serve; None where one of them has not said."""
+        annotations = pod["metadata"].get("annotations") or {}
+        models = [
+            name.removeprefix(names.ENGINE_ANNOTATION_PREFIX)
+            for name in annotations
+            if name.startswith(names.ENGINE_ANNOTATION_PREFIX)
+        ]
+        reports = [
+            self.probes.reports(Key(pod["metadata"]["namespace"], model)).get(pod["metadata"]["uid"])
+            for model in models
+        ]
+        if not reports or any(report is None for report in reports):
+            return None
+        return all(report is not None and report.serving is not None for report in reports)
+
+    async def _report(self, world: World, actions: Actions, result: Result) -> None:
+        assert world.deployment is not None
+        after = result.world(world)
+        verdicts = status_of.verdicts(after, actions, result.problem)
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = status_of.describe(after, actions, verdicts, now=now)
+        before: Raw = world.deployment.get("status") or {}
+        if not status_of.changed(before, status):
+            return
+        metadata = world.deployment["metadata"]
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.MODEL_DEPLOYMENT,
+            "metadata": {
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "status": status,
+        }
+        try:
+            written = await self._cluster.apply(
+                resources.MODEL_DEPLOYMENTS,
+                body,
+                field_manager=names.FIELD_MANAGER,
+                force=True,
+                subresource="status",
+            )
+        except NotFound:
+            return  # deleted meanwhile: its event is on the way
+        self._store.put(resources.MODEL_DEPLOYMENTS, written)
+        self._tell(world, before, status)
+
+    def _tell(self, world: World, before: Raw, after: Raw) -> None:
+        """An event for each condition that says something new, on the ModelDeployment and, for bad news, its target."""
+        assert world.deployment is not None
+        known = {
+            entry["type"]: (entry["status"], entry["reason"]) for entry in before.get("conditions") or []
+        }
+        for entry in after["conditions"]:
+            if entry["type"] == "Ready" or known.get(entry["type"]) == (entry["status"], entry["reason"]):
+                continue
+            if entry["status"] == "Unknown" and entry["type"] not in known:
+                continue
+            bad = entry["status"] == "False" and entry["reason"] in BAD_NEWS
+            about = (
+                [world.deployment] if world.target is None or not bad else [world.deployment, world.target]
+            )
+            for obj in about:
+                self._recorder.emit(
+                    obj,
+                    kind="Warning" if bad else "Normal",
+                    reason=entry["reason"],
+                    note=entry["message"],
+                    action=entry["type"],
+                )
+        known_warnings = {entry["reason"] for entry in before.get("warnings") or []}
+        for warning in after.get("warnings") or []:
+            if warning["reason"] not in known_warnings:
+                self._recorder.emit(
+                    world.deployment,
+                    kind="Warning",
+                    reason=warning["reason"],
+                    note=warning["message"],
+                    action="Plan",
+                )
+
+    def _schedule(self, key: Key, actions: Actions, result: Result) -> None:
+        if actions.wait or result.problem is not None:
+            if self._clock() >= self._plan_again_at.get(key, float("-inf")):
+                self._plan_again_at[key] = self._clock() + self._queue.wait(key)
+        else:
+            self._plan_again_at.pop(key, None)
+            self._queue.settle(key)
+        if isinstance(actions.step, swap.Change | swap.Promote | swap.GoBack) and result.problem is None:
+            self._queue.add(key)  # the next step of a swap may be due at once
+        if actions.again_seconds is not None:
+            self._queue.add_after(key, actions.again_seconds)
+        if actions.evict is not None:
+            # A disruption budget that refuses raises no event.
+            self._queue.add_after(key, self._settings.eviction_interval_seconds)
+
+    def _forget(self, key: Key) -> None:
+        self._planning.forget(key)
+        self._evicted_at.pop(key, None)
+        self._plan_again_at.pop(key, None)
+        self._queue.settle(key)
+
+
+# Progress is no bad news: only these make a Warning.
+BAD_NEWS = frozenset(Reason) - {
+    Reason.SUSPENDED,
+    Reason.OPT_IN,
+    Reason.WAITING_FOR_PODS,
+    Reason.NOT_INJECTED,
+    Reason.NO_PODS,
+    Reason.FETCHING,
+    Reason.LOADING,
+    Reason.SWAP_IN_PROGRESS,
+    Reason.TARGET_NOT_FOUND,
+}
+
+
+def _may_change(proposal: Proposed | Refused) -> bool:
+    """Whether the same spec could be answered differently later: nodes, the Hub and neighbours change."""
+    return isinstance(proposal, Refused) or proposal.obstacle is not None
+
+
+def _places(key: Key, pods: tuple[Raw, ...]) -> set[Place]:
+    """Where the supervisors of a model listen."""
+    found = set()
+    for pod in pods:
+        address, port = pod_facts.address(pod), pod_facts.supervisor_port(pod, key.name)
+        if address is not None and port is not None and pod_facts.is_running(pod):
+            found.add(Place(key=key, uid=pod["metadata"]["uid"], address=address, port=port))
+    return found

@@ -1,0 +1,154 @@
+"""What have the watches shown so far, and who has to look again when an object changes?
+
+The store holds the newest known version of our own objects, of marked workloads and of marked pods. What the operator
+writes is put in as well, so the watch's echo of its own write changes nothing and wakes nobody.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pillion.api import names
+from pillion.kube import resources
+from pillion.kube.resources import Resource
+
+__all__ = ["Key", "Store", "controller_of", "models_of", "template_annotations"]
+
+Raw = dict[str, Any]
+
+
+class Key(NamedTuple):
+    """A ModelDeployment by its name, whether it exists or not."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Store:
+    """Objects by kind and namespace. Objects are never changed in place."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, dict[str, dict[str, Raw]]] = defaultdict(lambda: defaultdict(dict))
+        self._targets: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
+        self._target_of: dict[Key, tuple[str, str, str]] = {}
+
+    def put(self, resource: Resource, obj: Raw) -> bool:
+        """Keep an object; False where this version, or a newer one, is known already."""
+        metadata = obj["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        known = self._objects[resource.kind][namespace].get(name)
+        same = known is not None and known["metadata"].get("uid") == metadata.get("uid")
+        # Versions of one object are ordered numbers since Kubernetes 1.35 (KEP-5504).
+        if known is not None and same and _version(known) >= _version(obj):
+            return False
+        self._objects[resource.kind][namespace][name] = obj
+        if resource is resources.MODEL_DEPLOYMENTS:
+            self._index_target(Key(namespace, name), obj)
+        return True
+
+    def remove(self, resource: Resource, obj: Raw) -> bool:
+        """Forget an object; False where another object took its name meanwhile, or it was not known."""
+        metadata = obj["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        known = self._objects[resource.kind][namespace].get(name)
+        if known is None or known["metadata"].get("uid") != metadata.get("uid"):
+            return False
+        del self._objects[resource.kind][namespace][name]
+        if resource is resources.MODEL_DEPLOYMENTS:
+            self._forget_target(Key(namespace, name))
+        return True
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Raw | None:
+        """The newest known version, or None."""
+        return self._objects[resource.kind][namespace].get(name)
+
+    def all(self, resource: Resource, namespace: str | None = None) -> Iterator[Raw]:
+        """All known objects of a kind, in a namespace or everywhere, by name."""
+        folders = self._objects[resource.kind]
+        for folder in [namespace] if namespace is not None else sorted(folders):
+            objects = folders[folder]
+            for name in sorted(objects):
+                yield objects[name]
+
+    def pods_of(self, key: Key) -> list[Raw]:
+        """Pods that carry the model's marker."""
+        return [pod for pod in self.all(resources.PODS, key.namespace) if key.name in models_of(pod)]
+
+    def marked_with(self, key: Key) -> list[tuple[Resource, Raw]]:
+        """Workloads whose pod template carries the model's marker."""
+        return [
+            (resource, workload)
+            for resource in resources.WORKLOADS
+            for workload in self.all(resource, key.namespace)
+            if names.model_annotation(key.name) in template_annotations(workload)
+        ]
+
+    def keys_for_target(self, namespace: str, kind: str, name: str) -> set[Key]:
+        """ModelDeployments that name this workload as their target."""
+        return set(self._targets.get((namespace, kind, name), ()))
+
+    def beside(self, key: Key) -> set[Key]:
+        """The other ModelDeployments of the same target."""
+        place = self._target_of.get(key)
+        return set() if place is None else self._targets[place] - {key}
+
+    def interested(self, resource: Resource, obj: Raw) -> Iterable[Key]:
+        """The ModelDeployments that have to look at a changed object."""
+        namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        if resource in (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS):
+            return {Key(namespace, name)}
+        if resource is resources.PODS:
+            return {Key(namespace, model) for model in models_of(obj)}
+        marked = {
+            Key(namespace, annotation.removeprefix(names.MODEL_ANNOTATION_PREFIX))
+            for annotation in template_annotations(obj)
+            if annotation.startswith(names.MODEL_ANNOTATION_PREFIX)
+        }
+        return marked | self.keys_for_target(namespace, resource.kind, name)
+
+    def _index_target(self, key: Key, deployment: Raw) -> None:
+        self._forget_target(key)
+        reference = deployment.get("spec", {}).get("targetRef")
+        if reference:
+            place = (key.namespace, reference.get("kind", resources.DEPLOYMENTS.kind), reference["name"])
+            self._targets[place].add(key)
+            self._target_of[key] = place
+
+    def _forget_target(self, key: Key) -> None:
+        place = self._target_of.pop(key, None)
+        if place is not None:
+            self._targets[place].discard(key)
+            if not self._targets[place]:
+                del self._targets[place]
+
+
+def _version(obj: Raw) -> int:
+    return int(obj["metadata"]["resourceVersion"])
+
+
+def template_annotations(workload: Raw) -> dict[str, str]:
+    """Annotations of a workload's pod template."""
+    template = workload.get("spec", {}).get("template", {})
+    annotations: dict[str, str] = template.get("metadata", {}).get("annotations") or {}
+    return annotations
+
+
+def models_of(pod: Raw) -> list[str]:
+    """Names of the models whose marker a pod carries."""
+    annotations = pod["metadata"].get("annotations") or {}
+    return [
+        key.removeprefix(names.MODEL_ANNOTATION_PREFIX)
+        for key in annotations
+        if key.startswith(names.MODEL_ANNOTATION_PREFIX)
+    ]
+
+
+def controller_of(obj: Raw) -> Raw | None:
+    """The owner reference of the controller that made an object, or None for one that nobody would make again."""
+    for reference in obj["metadata"].get("ownerReferences") or []:
+        if reference.get("controller"):
+            return dict(reference)
+    return None

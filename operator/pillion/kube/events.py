@@ -1,0 +1,79 @@
+"""How does the operator tell people what it did, where they look: in an object's events?
+
+Events are written beside the work and never hold it up; one that cannot be written is logged and dropped.
+"""
+
+import asyncio
+import datetime
+import logging
+import uuid
+from typing import Any, Literal
+
+from pillion.api import names
+from pillion.kube import resources
+from pillion.kube.client import Cluster, KubeError
+
+__all__ = ["EventRecorder", "reference"]
+
+logger = logging.getLogger(__name__)
+
+NOTE_CHARACTERS = 1024  # the API server refuses longer notes (events.k8s.io/v1, Event.note)
+
+Raw = dict[str, Any]
+
+
+class EventRecorder:
+    """Writes events of one operator."""
+
+    def __init__(self, cluster: Cluster, *, instance: str) -> None:
+        self._cluster = cluster
+        self._instance = instance
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def emit(
+        self, regarding: Raw, *, kind: Literal["Normal", "Warning"], reason: str, note: str, action: str
+    ) -> None:
+        """Write an event about an object (a whole object, or a reference with kind, name and namespace)."""
+        task = asyncio.create_task(self._write(regarding, kind=kind, reason=reason, note=note, action=action))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Wait until everything that was emitted is written."""
+        await asyncio.gather(*self._tasks)
+
+    async def _write(self, regarding: Raw, *, kind: str, reason: str, note: str, action: str) -> None:
+        about = reference(regarding)
+        body = {
+            "apiVersion": resources.EVENTS.api_version,
+            "kind": resources.EVENTS.kind,
+            "metadata": {"name": f"{about['name']}.{uuid.uuid4().hex[:16]}", "namespace": about["namespace"]},
+            "eventTime": datetime.datetime.now(datetime.UTC)
+            .isoformat(timespec="microseconds")
+            .replace("+00:00", "Z"),
+            "reportingController": f"{names.GROUP}/operator",
+            "reportingInstance": self._instance,
+            "action": action,
+            "reason": reason,
+            "regarding": about,
+            "note": note if len(note) <= NOTE_CHARACTERS else note[: NOTE_CHARACTERS - 1] + "…",
+            "type": kind,
+        }
+        try:
+            await self._cluster.create(resources.EVENTS, body, field_manager=names.FIELD_MANAGER)
+        except KubeError as error:
+            logger.warning(
+                "event %s about %s %s was not written: %s", reason, about["kind"], about["name"], error
+            )
+
+
+def reference(obj: Raw) -> Raw:
+    """How an event names the object that it is about."""
+    metadata = obj["metadata"]
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        **({"uid": metadata["uid"]} if "uid" in metadata else {}),
+    }
