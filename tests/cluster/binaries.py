@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 
     from tests.cluster.cache import Progress
 
+__all__ = [
+    "DEFAULT_KUBERNETES_VERSION",
+    "EVERYTHING",
+    "INTEGRATION",
+    "KIND",
+    "BinariesError",
+    "ensure",
+    "folder",
+    "normal_version",
+    "versions",
+]
+
 DEFAULT_KUBERNETES_VERSION = "v1.36.3"
 
 # Our own holder of a pod's namespaces: the published image cannot be fetched from a module proxy.
@@ -163,22 +175,6 @@ def ensure(
             cache.made(entry, recipe=group.recipe(name), make=build.make, progress=progress)
             found[name] = entry / name
     return _linked(found, version)
-
-
-def missing_programs(
-    names: Iterable[str] = EVERYTHING, *, kubernetes_version: str = DEFAULT_KUBERNETES_VERSION
-) -> list[str]:
-    """Those of the programs that `ensure` would have to compile."""
-    version = normal_version(kubernetes_version)
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    answer = []
-    for name in names:
-        group = _group_of(name, version)
-        if assets and os.access(Path(assets).expanduser() / name, os.X_OK):
-            continue
-        if cache.fault(_entry(name, group), recipe=group.recipe(name)) is not None:
-            answer.append(name)
-    return answer
 
 
 def versions(kubernetes_version: str = DEFAULT_KUBERNETES_VERSION) -> dict[str, str]:

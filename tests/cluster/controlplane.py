@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.cluster.cache import Progress
 
+__all__ = ["ControlPlane", "ControlPlaneError", "load", "start", "stop", "use_existing"]
+
 PROGRAMS = tuple(name for name in binaries.INTEGRATION if name != "helm")
 
 # Generous, because a first start competes with compilers; a quiet machine needs a tenth.

@@ -51,6 +51,8 @@ def node(
         },
         "spec": {"taints": [dict(taint) for taint in taints]},
         "status": {
+            # Said outright, because a node that says nothing is left untainted until the grace period is over.
+            "conditions": [{"type": "Ready", "status": "False", "reason": "Starting"}],
             "capacity": resources,
             "allocatable": resources,
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
