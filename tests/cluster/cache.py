@@ -37,7 +37,7 @@ def recipe_hash(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def fault(entry: Path, *, recipe: str, thorough: bool = False) -> str | None:  # noqa: PLR0911 - one for each fault
+def fault(entry: Path, *, recipe: str, thorough: bool = False) -> str | None:
     """What is wrong with the entry, as the end of a sentence, or None when it can be used.
 
     Sizes and modification times are compared, which takes microseconds; contents are hashed where a time
