@@ -33,6 +33,7 @@ class IntOrString:
         return {
             "pattern": quantities.PATTERN,
             "maxLength": 32,
+            "minimum": 0,  # of a number; the pattern is for texts alone
             "x-kubernetes-int-or-string": True,
         }
 

@@ -197,7 +197,9 @@ class SecurityContext(ApiModel):
 class Container(ApiModel):
     """The engine's container; the policy adds restartPolicy and the start-up probe where they belong."""
 
-    name: DnsLabel = Field(description="The container's name: pillion- and the ModelSidecar's.")
+    name: Annotated[str, Field(min_length=1, max_length=63)] = Field(
+        description="The container's name: pillion- and the ModelSidecar's."
+    )
     image: Annotated[
         str,
         Field(min_length=1, max_length=512),

@@ -101,7 +101,7 @@ def marker_manager(name: str) -> str:
 
 def is_revision(text: str) -> bool:
     """Whether a marker's value is one that the operator wrote (users' own values are free)."""
-    return _REVISION.match(text) is not None
+    return _REVISION.fullmatch(text) is not None
 
 
 def variable(name: str, suffix: str) -> str:

@@ -102,14 +102,12 @@ class ListOf:
         return core_schema.no_info_after_validator_function(self._without_duplicates, handler(source))
 
     def _without_duplicates(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
-        seen: list[Any] = []
-        for item in items:
+        seen: list[object] = []
+        for index, item in enumerate(items):
             key = item if self.kind == "set" else tuple(_by_alias(item, key) for key in self.keys)
             if key in seen:
-                shown = key if self.kind == "set" else ", ".join(str(part) for part in key)
-                raise PydanticCustomError(
-                    "duplicate", "{value} stands twice in the list", {"value": f'"{shown}"'}
-                )
+                message = "must not stand twice in the list"
+                raise PydanticCustomError("rule", "{message}", {"message": message, "path": f"[{index}]"})
             seen.append(key)
         return items
 
@@ -222,8 +220,11 @@ def _without_empty_lists(value: object) -> object:
 
 
 def _problems(error: ValidationError) -> Iterator[Problem]:
-    for entry in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for entry in found:
         path = _path(entry["loc"])
+        if entry["type"] == "too_short" and any(_is_below(other["loc"], entry["loc"]) for other in found):
+            continue  # pydantic counts only the items that are right, and those that are not have been told
         context = entry.get("ctx", {})
         if entry["type"] == "rules":
             for below, message in context["problems"]:
@@ -239,6 +240,10 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
         else:
             message = entry["msg"][0].lower() + entry["msg"][1:]
             yield Problem(path=path, message=f"{message}; found {entry['input']!r}")
+
+
+def _is_below(location: tuple[int | str, ...], above: tuple[int | str, ...]) -> bool:
+    return len(location) > len(above) and location[: len(above)] == above
 
 
 def _path(location: tuple[int | str, ...]) -> str:
