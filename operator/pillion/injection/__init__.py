@@ -31,12 +31,13 @@ from pillion.injection.markers import (
 from pillion.injection.missed import Missed, injected_revision, missed_pods
 from pillion.injection.policy import DEFAULT_OPERATOR_NAMESPACE, policies
 from pillion.injection.sidecars import FORMAT_VERSION, revision
-from pillion.injection.supervisor_source import config_map, config_map_name
+from pillion.injection.supervisor_source import SUPERVISOR_SELECTOR, config_map, config_map_name
 
 __all__ = [
     "DEFAULT_OPERATOR_NAMESPACE",
     "EXCLUDED_NAMESPACES",
     "FORMAT_VERSION",
+    "SUPERVISOR_SELECTOR",
     "Finding",
     "Marker",
     "Missed",

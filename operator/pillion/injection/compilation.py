@@ -36,6 +36,7 @@ def compile_sidecar(
     node_requirements: Sequence[Mapping[str, Any]] = (),
     tolerations: Sequence[Mapping[str, Any]] = (),
     runtime_class_name: str | None = None,
+    revision_covers_instruction: bool = False,
 ) -> Raw:
     """The whole ModelSidecar of one ModelDeployment, owned by it.
 
@@ -54,6 +55,8 @@ def compile_sidecar(
         node_requirements: for each term of the pod's required node affinity.
         tolerations: for the nodes that the engine may run on.
         runtime_class_name: for pods that have none.
+        revision_covers_instruction: whether another instruction alone takes new pods too, so that the
+            workload's own rollout brings it and no running pod is changed.
     """
     environment: Raw = {
         "own": [
@@ -84,7 +87,8 @@ def compile_sidecar(
         spec["nodeRequirements"] = [dict(requirement) for requirement in node_requirements]
     if runtime_class_name:
         spec["runtimeClassName"] = runtime_class_name
-    spec["revision"] = _revision(spec)
+    told = rendering.instruction if revision_covers_instruction else {}
+    spec["revision"] = _revision({**spec, **told} if told else spec)
     spec["instruction"] = rendering.instruction_text(spec["revision"])
     return {
         "apiVersion": names.API_VERSION,

@@ -120,7 +120,7 @@ def marker_patch(workload: Mapping[str, Any], *, model: str, revision: str) -> R
 def unmark_patch(workload: Mapping[str, Any]) -> Raw:
     """The empty apply: with the model's field manager it takes away all that only this manager held.
 
-    The uid keeps it from a later object of the same name, and from making one: the API server answers 409.
+    The uid keeps it from a later object of the same name (422) and from making one anew (409).
     """
     metadata = workload["metadata"]
     return {
@@ -135,8 +135,9 @@ def leftover_patch(workload: Mapping[str, Any], *, model: str) -> list[Raw] | No
 
     Whoever applies an exported live object holds our values too, and then they survive our leaving. A value
     of our form is ours wherever it came from; a label goes with the last annotation of that form. Emptied
-    maps need no operation: the API server drops them. Each operation is guarded by a test, and all of them by
-    the object's resourceVersion, because another ModelDeployment may be marking the same workload.
+    maps need no operation: the API server drops them. Each removal is guarded by a test, and all of them by
+    the generation, because another ModelDeployment may be marking the same workload (which changes the
+    template; a status that changes would change the resourceVersion). A failed test is a 422: read again.
     """
     path = _template_path(workload)
     if path is None:
@@ -163,8 +164,8 @@ def leftover_patch(workload: Mapping[str, Any], *, model: str) -> list[Raw] | No
         operations += _removal("/metadata/labels", names.MARKED_LABEL, marked)
     if not operations:
         return None
-    version = workload["metadata"]["resourceVersion"]
-    return [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *operations]
+    generation = workload["metadata"]["generation"]
+    return [{"op": "test", "path": "/metadata/generation", "value": generation}, *operations]
 
 
 def marked_models(workload: Mapping[str, Any]) -> frozenset[str]:

@@ -13,6 +13,10 @@ from pillion.api import names
 from pillion.injection.pods import Raw
 
 
+SUPERVISOR_LABELS = {"app.kubernetes.io/managed-by": names.FIELD_MANAGER, "app.kubernetes.io/component": "supervisor"}
+SUPERVISOR_SELECTOR = ",".join(f"{key}={value}" for key, value in sorted(SUPERVISOR_LABELS.items()))
+
+
 @cache
 def source() -> str:
     """The program itself, as the package brings it."""
@@ -33,7 +37,7 @@ def config_map(namespace: str) -> Raw:
         "metadata": {
             "name": config_map_name(),
             "namespace": namespace,
-            "labels": {"app.kubernetes.io/managed-by": names.FIELD_MANAGER},
+            "labels": dict(SUPERVISOR_LABELS),
         },
         "immutable": True,
         "data": {names.SUPERVISOR_FILE: source()},
