@@ -87,8 +87,8 @@ def compile_sidecar(
         spec["nodeRequirements"] = [dict(requirement) for requirement in node_requirements]
     if runtime_class_name:
         spec["runtimeClassName"] = runtime_class_name
-    told = rendering.instruction if revision_covers_instruction else {}
-    spec["revision"] = _revision({**spec, **told} if told else spec)
+    told = {"told": dict(rendering.instruction)} if revision_covers_instruction else {}
+    spec["revision"] = _revision({**spec, **told})
     spec["instruction"] = rendering.instruction_text(spec["revision"])
     return {
         "apiVersion": names.API_VERSION,

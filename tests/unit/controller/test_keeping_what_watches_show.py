@@ -1,0 +1,68 @@
+"""Does the store know the newest version, and who has to look again?"""
+
+from pillion import injection
+from pillion.controller.store import Key, Store
+from pillion.kube import resources
+from tests.unit.controller import worlds
+
+RIVER = worlds.deployment()
+SIDECAR = worlds.sidecar(RIVER)
+
+
+def version(obj: dict[str, object], number: str) -> dict[str, object]:
+    metadata = obj["metadata"]
+    assert isinstance(metadata, dict)
+    return {**obj, "metadata": {**metadata, "resourceVersion": number}}
+
+
+def test_the_echo_of_an_own_write_changes_nothing() -> None:
+    store = Store()
+    assert store.put(resources.MODEL_SIDECARS, SIDECAR)
+    assert not store.put(resources.MODEL_SIDECARS, SIDECAR)
+
+
+def test_a_late_event_does_not_bring_an_old_version_back() -> None:
+    store = Store()
+    store.put(resources.MODEL_SIDECARS, version(SIDECAR, "12"))
+    assert not store.put(resources.MODEL_SIDECARS, version(SIDECAR, "9"))
+    kept = store.get(resources.MODEL_SIDECARS, *worlds.KEY)
+    assert kept is not None
+    assert kept["metadata"]["resourceVersion"] == "12"
+
+
+def test_the_end_of_an_earlier_object_does_not_remove_its_successor() -> None:
+    store = Store()
+    successor = {**RIVER, "metadata": {**RIVER["metadata"], "uid": "another"}}
+    store.put(resources.MODEL_DEPLOYMENTS, successor)
+    assert not store.remove(resources.MODEL_DEPLOYMENTS, RIVER)
+    assert store.get(resources.MODEL_DEPLOYMENTS, *worlds.KEY) is successor
+
+
+def test_a_pod_concerns_the_models_of_its_marker() -> None:
+    pod = worlds.pod("a", engine=SIDECAR)
+    assert set(Store().interested(resources.PODS, pod)) == {worlds.KEY}
+
+
+def test_a_workload_concerns_its_markers_and_whoever_names_it() -> None:
+    store = Store()
+    other = {**RIVER, "metadata": {**RIVER["metadata"], "name": "draft"}}
+    store.put(resources.MODEL_DEPLOYMENTS, other)
+    workload = worlds.workload(revision=injection.revision(SIDECAR))
+    assert set(store.interested(resources.DEPLOYMENTS, workload)) == {worlds.KEY, Key("shop", "draft")}
+
+
+def test_a_model_that_changes_its_target_is_found_by_the_new_one_alone() -> None:
+    store = Store()
+    store.put(resources.MODEL_DEPLOYMENTS, RIVER)
+    moved = version({**RIVER, "spec": {**RIVER["spec"], "targetRef": {"name": "api"}}}, "2")
+    store.put(resources.MODEL_DEPLOYMENTS, moved)
+    assert store.keys_for_target("shop", "Deployment", "web") == set()
+    assert store.keys_for_target("shop", "Deployment", "api") == {worlds.KEY}
+
+
+def test_marked_workloads_are_found_by_model() -> None:
+    store = Store()
+    workload = worlds.workload(revision=injection.revision(SIDECAR))
+    store.put(resources.DEPLOYMENTS, workload)
+    assert store.marked_with(worlds.KEY) == [(resources.DEPLOYMENTS, workload)]
+    assert store.marked_with(Key("shop", "other")) == []
