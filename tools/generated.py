@@ -3,8 +3,9 @@
     python -m tools.generated            write them
     python -m tools.generated --check    name those that differ, and fail where one does
 
-The CRDs follow from the API's models. The chart can only read files of its own folder, so it holds copies of
-them and of the policies. `manifests/` is the chart as helm renders it, and is not compared without a helm.
+The CRDs and the reference pages follow from the code. The chart can only read files of its own folder, so it
+holds copies of the CRDs and of the policies. `manifests/` is the chart as helm renders it, and is not compared
+without a helm.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pillion.api import crds
 from tests.cluster import binaries
+from tools import reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +52,7 @@ def folders() -> dict[Path, dict[str, str]]:
         CRDS: definitions,
         CHART / "files" / "crds": definitions,
         CHART / "files" / "policies": policies,
+        REPOSITORY / "docs" / "reference": reference.pages(),
     }
 
 

@@ -21,19 +21,18 @@ Helm = Callable[..., subprocess.CompletedProcess[str]]
 CLUSTER_RIGHTS = {
     "pillion.dev/modeldeployments": "get list watch",
     "pillion.dev/modeldeployments/status": "patch",
-    "pillion.dev/modeldeployments/finalizers": "update",
     "pillion.dev/modelsidecars": "create delete get list patch watch",
     "apps/deployments": "get list patch watch",
     "apps/statefulsets": "get list patch watch",
     "apps/daemonsets": "get list patch watch",
-    "/pods": "get list patch watch",
+    "/pods": "list patch watch",
     "/pods/status": "patch",
     "/pods/eviction": "create",
-    "/nodes": "get list",
+    "/nodes": "list",
     "/namespaces": "get",
-    "/configmaps": "create delete get patch",
+    "/configmaps": "create delete list",
     "/podtemplates": "create",
-    "events.k8s.io/events": "create patch",
+    "events.k8s.io/events": "create",
 }
 
 
