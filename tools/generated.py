@@ -92,9 +92,9 @@ def manifest(helm: Path) -> str:
 
 def built_helm() -> Path | None:
     """Helm, where it has been built; building it takes a minute, which a check should not."""
-    if binaries.missing_programs(["helm"]):
-        return None
-    return binaries.ensure(["helm"]) / "helm"
+    program = (binaries.folder() / "helm").resolve()
+    wanted = f"helm-{binaries.versions()['helm']}"
+    return program if program.exists() and program.parent.name == wanted else None
 
 
 def write(wanted: Mapping[Path, Mapping[str, str]]) -> list[Path]:
