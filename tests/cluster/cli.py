@@ -87,7 +87,7 @@ def _up(options: argparse.Namespace) -> int:
 
 def _control_plane(options: argparse.Namespace) -> controlplane.ControlPlane:
     state = registry.read(options.name)
-    if state and not state.gone():
+    if state and not state.gone() and not state.abandoned():
         _say(f"{options.name} runs already, with Kubernetes {state.kubernetes_version}")
         return controlplane.load(options.name)
     return controlplane.start(
@@ -145,7 +145,7 @@ def _status(options: argparse.Namespace) -> int:
 def _control_plane_row(name: str) -> tuple[str, str, str, str, str, str, str]:
     state = registry.read(name)
     if state is None:
-        return (name, "control plane", "", "", "unreadable leftover: down removes it", "", "")
+        return (name, "control plane", "", "", "of another version of this tool: down stops it", "", "")
     age, kubeconfig = f"{time.time() - state.created:.0f} s", str(registry.layout(name).admin_kubeconfig)
     if state.gone():
         how, nodes = "leftover: down removes it", ""

@@ -3,14 +3,13 @@
 etcd, kube-apiserver, kube-controller-manager and kube-scheduler run as processes on 127.0.0.1; KWOK plays
 nodes and pods. Several clusters run side by side. Pods have addresses in a loopback network of the cluster's
 own, so that a test can answer for a pod by listening on its address (Linux routes all of 127.0.0.0/8 to
-itself), and so that nothing ever leaves the machine. The price: the controller manager refuses such addresses
+itself), and so that nothing ever leaves the machine. The price: the API server refuses such addresses
 in EndpointSlices, so Services of simulated pods have no endpoints.
 """
 
 from __future__ import annotations
 
 import atexit
-import functools
 import json
 import os
 import re
@@ -20,21 +19,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster import api, audit, binaries, cache, components, nodes, processes, registry
+from tests.cluster import api, audit, binaries, cache, components, nodes, processes, registry, starting
 from tests.cluster.components import HOST
 from tests.cluster.registry import ControlPlaneError, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.cluster.cache import Progress
 
 __all__ = ["ControlPlane", "ControlPlaneError", "load", "start", "stop", "use_existing"]
 
 PROGRAMS = tuple(name for name in binaries.INTEGRATION if name != "helm")
-
-# Generous, because a first start competes with compilers; a quiet machine needs a tenth.
-COMPONENT_SECONDS = 90.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,20 +213,26 @@ def start(
     kubernetes_version = binaries.normal_version(kubernetes_version)
     programs = binaries.ensure(PROGRAMS, kubernetes_version=kubernetes_version, progress=progress)
     groups = {**components.USERS, **{user: tuple(of) for user, of in (users or {}).items()}}
-    state = registry.claim(name, kubernetes_version=kubernetes_version, users=groups, with_audit=audit)
+    before = registry.read(name)
+    if before and before.abandoned():
+        progress(f"{name}: stopping what is left of a start that was cut off")
+        stop(name)
+    state = registry.claim(
+        name, kubernetes_version=kubernetes_version, programs=programs, users=groups, with_audit=audit
+    )
     if not survive:
         atexit.register(stop, name)
     try:
         layout = registry.layout(name)
         for path, text in components.files(layout, tokens=state.tokens, groups=groups).items():
             registry.write_private(path, text)
-        starting = _Starting(state, programs, die_with_us=not survive)
-        cluster = starting.api_server(api_server_flags)
-        starting.controllers()
+        up = starting.Starting(state, die_with_us=not survive)
+        admin = up.api_server(api_server_flags)
+        up.controllers()
         # Without it the first pod of a test is refused.
         account = "/api/v1/namespaces/default/serviceaccounts/default"
-        starting.wait_for("kube-controller-manager", lambda: cluster.admin.answers(account))
-        registry.completed(starting.state)
+        up.wait_for("kube-controller-manager", lambda: admin.answers(account))
+        cluster = _handle(registry.completed(up.state))
         cluster.add_nodes(nodes)
     except BaseException:
         stop(name)
@@ -240,11 +242,10 @@ def start(
 
 def stop(name: str) -> bool:
     """Stop that control plane's processes and remove its data, not its logs; False when there is none."""
-    state = registry.read(name)
-    if state is None:
+    if name not in registry.names():
         return False
     # What they hold is thrown away, so there is no reason to wait for a slow farewell.
-    processes.stop(state.processes, grace_seconds=1.0)
+    processes.stop(registry.noted_processes(name), grace_seconds=1.0)
     registry.forget(name)
     return True
 
@@ -293,88 +294,13 @@ def use_existing() -> ControlPlane | None:
     return replace(cluster, kubernetes_version=version)
 
 
-class _Starting:
-    """Starts components and notes each at once, so that whatever happens next, `stop` knows about it."""
-
-    def __init__(self, state: State, programs: Path, *, die_with_us: bool) -> None:
-        self.state, self.programs, self.die_with_us = state, programs, die_with_us
-        self.layout = registry.layout(state.name)
-
-    def api_server(self, flags: Sequence[str]) -> ControlPlane:
-        """The store and the API server, with a kubeconfig for everybody."""
-        state, layout = self.state, self.layout
-        self._run("etcd", components.etcd(self.programs, layout, state.ports))
-        command = components.api_server(
-            self.programs, layout, state.ports, with_audit=state.audit, extra=flags
-        )
-        self._run("kube-apiserver", command)
-        # The file is there before it is filled.
-        self.wait_for(
-            "kube-apiserver",
-            lambda: layout.authority.exists() and "END CERTIFICATE" in layout.authority.read_text(),
-        )
-        for user, token in state.tokens.items():
-            text = components.kubeconfig(
-                name=state.name, server=state.server, authority=layout.authority, user={"token": token}
-            )
-            registry.write_private(layout.kubeconfig(user), text)
-        cluster = _handle(state)
-        self.wait_for("kube-apiserver", cluster.admin.answers)
-        return cluster
-
-    def controllers(self) -> None:
-        """Everything that is a client of the API server, all at once."""
-        ports = self.state.ports
-        self._run("kube-controller-manager", components.controller_manager(self.programs, self.layout, ports))
-        self._run("kube-scheduler", components.scheduler(self.programs, self.layout, ports))
-        self._run(
-            "kwok", components.kwok(self.programs, self.layout, ports, pod_network=self.state.pod_network)
-        )
-        for component, address in (
-            ("kube-controller-manager", f"https://{HOST}:{ports.controller_manager}"),
-            ("kube-scheduler", f"https://{HOST}:{ports.scheduler}"),
-            ("kwok", f"http://{HOST}:{ports.kwok}"),
-        ):
-            health = api.Api(server=address, token="", ca_file=None)
-            self.wait_for(component, functools.partial(health.answers, "/healthz"))
-
-    def wait_for(self, component: str, ready: Callable[[], bool]) -> None:
-        """Wait until that component is ready, and give up at once if any of them ends."""
-        lost: list[str] = []
-
-        def settled() -> bool:
-            lost[:] = self.state.dead()
-            return bool(lost) or ready()
-
-        came = processes.wait_until(settled, seconds=COMPONENT_SECONDS, poll_seconds=0.05)
-        if came and not lost:
-            return
-        broken = lost[0] if lost else component
-        log = self.layout.logs / f"{broken}.log"
-        how = "ended" if lost else f"is not ready after {COMPONENT_SECONDS:.0f} s"
-        raise ControlPlaneError(f"{broken} {how}. The end of {log}:\n{processes.tail(log)}")
-
-    def _run(self, component: str, command: Sequence[str]) -> None:
-        process = processes.start(
-            component,
-            command,
-            log=self.layout.logs / f"{component}.log",
-            die_with_us=self.die_with_us,
-            # Proxies are for the world outside; components speak to each other. A HOME of their own keeps
-            # them out of the user's.
-            environment={"PATH": os.environ.get("PATH", ""), "HOME": str(self.layout.run)},
-            cwd=self.layout.run,
-        )
-        self.state = registry.started(self.state, process)
-
-
 def _handle(state: State) -> ControlPlane:
     layout = registry.layout(state.name)
     return ControlPlane(
         name=state.name,
         kubeconfig=layout.admin_kubeconfig,
         kubernetes_version=state.kubernetes_version,
-        programs=binaries.folder(state.kubernetes_version),
+        programs=state.programs,
         server=state.server,
         requests=audit.Log(layout.audit_log) if state.audit else None,
         logs=layout.logs,

@@ -15,6 +15,7 @@ import shutil
 import socket
 import time
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster import ClusterError, cache, processes
@@ -23,7 +24,6 @@ from tests.cluster.processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 # Below the range from which the system picks ports for outgoing connections, so that none takes one between
 # our look and our use.
@@ -41,6 +41,7 @@ class State:
     """All that has to be known to find, judge and stop one control plane.
 
     Attributes:
+        programs: the folder of the programs that it was started with.
         tokens: user -> bearer token.
         created: seconds since the epoch.
         starter: the process that starts it; until `complete` a living starter counts as a part of it.
@@ -49,6 +50,7 @@ class State:
 
     name: str
     kubernetes_version: str
+    programs: Path
     ports: Ports
     pod_network: str
     tokens: dict[str, str] = field(repr=False)
@@ -66,9 +68,13 @@ class State:
     def dead(self) -> list[str]:
         """What of it does not run, by name."""
         gone = [process.name for process in self.processes if not processes.runs(process)]
-        if not self.complete and not processes.runs(self.starter):
+        if self.abandoned():
             gone.append("the command that was starting it")
         return gone
+
+    def abandoned(self) -> bool:
+        """Whether its starter ended before everything was started, whatever of it still runs."""
+        return not self.complete and not processes.runs(self.starter)
 
     def gone(self) -> bool:
         """Whether nothing of it runs and nobody is starting it."""
@@ -90,6 +96,7 @@ def read(name: str) -> State | None:
     """What is noted of that one; None if nothing is, or nothing readable, which makes it a leftover."""
     try:
         raw: dict[str, Any] = json.loads(layout(name).state.read_text())
+        raw["programs"] = Path(raw["programs"])
         raw["ports"] = Ports(**raw["ports"])
         raw["starter"] = Process(**raw["starter"])
         raw["processes"] = tuple(Process(**process) for process in raw["processes"])
@@ -98,9 +105,18 @@ def read(name: str) -> State | None:
         return None
 
 
+def noted_processes(name: str) -> tuple[Process, ...]:
+    """Its processes, also where another version of this tool has noted the rest in its own way."""
+    try:
+        raw: dict[str, Any] = json.loads(layout(name).state.read_text())
+        return tuple(Process(**process) for process in raw["processes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
 def write(state: State) -> None:
     """Note it."""
-    write_private(layout(state.name).state, json.dumps(asdict(state), indent=1))
+    write_private(layout(state.name).state, json.dumps(asdict(state), indent=1, default=str))
 
 
 def names() -> list[str]:
@@ -108,7 +124,9 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in folder().glob("*/state.json"))
 
 
-def claim(name: str, *, kubernetes_version: str, users: Iterable[str], with_audit: bool) -> State:
+def claim(
+    name: str, *, kubernetes_version: str, programs: Path, users: Iterable[str], with_audit: bool
+) -> State:
     """Take the name, free ports and a pod network, and note them, under a lock that all starters share.
 
     Raises:
@@ -116,7 +134,7 @@ def claim(name: str, *, kubernetes_version: str, users: Iterable[str], with_audi
     """
     with cache.locked(folder() / ".lock"):
         sweep()
-        if read(name):
+        if name in names():
             raise ControlPlaneError(
                 f"Control plane {name!r} runs already. "
                 f"Take it down (`python -m tests.cluster down {name}`) or choose another name."
@@ -128,6 +146,7 @@ def claim(name: str, *, kubernetes_version: str, users: Iterable[str], with_audi
         state = State(
             name=name,
             kubernetes_version=kubernetes_version,
+            programs=programs,
             ports=ports,
             pod_network=next(network for network in POD_NETWORKS if network not in networks),
             tokens={user: secrets.token_urlsafe(24) for user in users},
@@ -162,7 +181,7 @@ def sweep() -> list[str]:
     forgotten = []
     for name in names():
         state = read(name)
-        if state is None or state.gone():
+        if state.gone() if state else not any(processes.runs(each) for each in noted_processes(name)):
             forget(name)
             forgotten.append(name)
     stopped = [logs for logs in folder().glob("*/logs") if not (logs.parent / "state.json").exists()]

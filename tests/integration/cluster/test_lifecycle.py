@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,26 @@ def test_one_that_has_lost_a_component_says_which(control_plane: controlplane.Co
 
     assert state.gone()
     assert not controlplane.stop(name)
+
+
+def test_what_is_left_of_a_start_that_was_cut_off_is_stopped_by_the_next(
+    control_plane: controlplane.ControlPlane,
+) -> None:
+    name = f"{control_plane.name}-cut"
+    controlplane.start(name, audit=False, progress=lambda _: None)
+    state = registry.read(name)
+    assert state is not None
+    nobody = replace(state.starter, started="another time")
+    registry.write(replace(state, complete=False, starter=nobody))
+    said: list[str] = []
+
+    again = controlplane.start(name, audit=False, progress=said.append)
+    try:
+        assert said == [f"{name}: stopping what is left of a start that was cut off"]
+        assert not any(processes.runs(process) for process in state.processes)
+        assert again.admin.answers()
+    finally:
+        again.stop()
 
 
 def test_a_component_that_does_not_start_is_named_with_the_end_of_its_log(

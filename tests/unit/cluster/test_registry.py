@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from tests.cluster.processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # Ends when its standard input does.
 WAITER = [sys.executable, "-c", "import sys; sys.stdin.read()"]
@@ -35,7 +35,9 @@ def waiter() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def claimed(name: str = "one") -> registry.State:
-    return registry.claim(name, kubernetes_version="v1.36.3", users=["admin"], with_audit=False)
+    return registry.claim(
+        name, kubernetes_version="v1.36.3", programs=Path("/programs"), users=["admin"], with_audit=False
+    )
 
 
 def test_what_is_claimed_can_be_read_back() -> None:
@@ -88,6 +90,21 @@ def test_a_half_written_state_is_a_leftover_and_its_name_is_free_again() -> None
 
     assert registry.read("one") is None
     assert claimed().name == "one"
+
+
+def test_one_noted_by_another_version_of_the_tool_is_left_alone_while_it_runs(
+    waiter: subprocess.Popen[bytes],
+) -> None:
+    state = claimed()
+    ours = Process(name="etcd", pid=waiter.pid, started=processes.start_time(waiter.pid) or "")
+    registry.write(replace(state, processes=(ours,), complete=True))
+    path = registry.layout("one").state
+    path.write_text(path.read_text().replace('"pod_network"', '"network_of_pods"'))
+
+    assert registry.read("one") is None
+    assert registry.sweep() == []
+    with pytest.raises(registry.ControlPlaneError, match="'one' runs already"):
+        claimed()
 
 
 def test_only_the_latest_logs_are_kept() -> None:
