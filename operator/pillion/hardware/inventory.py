@@ -51,6 +51,7 @@ def inventory(nodes: Sequence[Raw], pods: Iterable[Raw]) -> Inventory:
     return Inventory(
         accelerators=tuple(_pool(key, members[key]) for key in sorted(members)),
         nodes=tuple(rooms[name] for name in sorted(rooms)),
+        any_accelerator=bool(members or notes),
         notes=tuple(notes),
     )
 

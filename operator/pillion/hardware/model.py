@@ -78,4 +78,5 @@ class Inventory:
 
     accelerators: tuple[AcceleratorPool, ...]
     nodes: tuple[NodeRoom, ...]  # all of them, by name; a CPU plan looks at these
+    any_accelerator: bool = False  # also one that cannot be planned with: it keeps `Auto` from taking the CPU
     notes: tuple[str, ...] = ()  # accelerators that were seen and cannot be planned with, in sentences

@@ -1,5 +1,6 @@
 """Candidates and policies in, one plan and every rejected candidate with its reason out."""
 
+from pillion.planner.choose import plan
 from pillion.planner.model import (
     Device,
     MemoryBudget,
@@ -12,6 +13,9 @@ from pillion.planner.model import (
     TargetShape,
     Warned,
 )
+from pillion.planner.serialization import plan_from_json, plan_to_json
+from pillion.planner.targets import rollout_surge, target_shape
+from pillion.planner.unsupported import unsupported
 
 __all__ = [
     "Device",
@@ -24,4 +28,10 @@ __all__ = [
     "Rejected",
     "TargetShape",
     "Warned",
+    "plan",
+    "plan_from_json",
+    "plan_to_json",
+    "rollout_surge",
+    "target_shape",
+    "unsupported",
 ]

@@ -12,6 +12,7 @@ from pillion.api.modeldeployment import ModelDeploymentSpec
 from pillion.api.reasons import Reason
 from pillion.facts import ModelFacts
 from pillion.hardware import Inventory
+from pillion.planner import wording
 
 Raw = Mapping[str, Any]
 
@@ -38,6 +39,9 @@ class TargetShape:
     ephemeral_bytes: int = 0
     accelerators: Mapping[str, int] = field(default_factory=dict)  # requests by resource name
     one_pod_per_node: bool = False  # a DaemonSet
+    guaranteed: bool = (
+        False  # its containers request what they are limited to, and have to with an engine too
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +56,7 @@ class MemoryBudget:
     graphs: int
     other: int
     headroom: int  # usable minus everything above; the engine gives it to the KV cache
-    sixteen_bit_weights: int  # what the weights would have taken in 16 bit
+    sixteen_bit_weights: int | None  # what the weights would have taken in 16 bit
     unverified: bool = False  # no log of this hardware has been compared with the model
 
 
@@ -97,6 +101,45 @@ class Plan:
     startup_timeout_seconds: int
     given_up: str | None  # what was given up of the preference, in a sentence
 
+    def to_status(self) -> dict[str, Any]:
+        """The plan as status shows it, with what is not known left out."""
+        memory = self.memory
+        shown = {
+            "checkpoint": self.checkpoint,
+            "commit": self.commit,
+            "quantization": self.quantization,
+            "bits": self.bits,
+            "device": self.device.value,
+            "accelerator": wording.accelerators(self.count, self.product)
+            if self.product
+            else self.device.value,
+            "product": self.product,
+            "resource": self.resource,
+            "count": self.count or None,
+            "tensorParallel": self.tensor_parallel,
+            "kvCacheDtype": self.kv_cache_dtype,
+            "contextLength": self.context_tokens,
+            "concurrency": self.concurrency,
+            "engine": self.engine,
+            "engineVersion": self.engine_version,
+            "image": self.image,
+            "memory": {
+                "weights": wording.quantity(memory.weights),
+                "kvCache": wording.quantity(memory.kv_cache),
+                "activation": wording.quantity(memory.activation),
+                "graphs": wording.quantity(memory.graphs),
+                "other": wording.quantity(memory.other),
+                "usable": wording.quantity(memory.usable),
+                "total": wording.quantity(memory.total),
+                "headroom": wording.quantity(memory.headroom),
+                "sixteenBit": wording.quantity(memory.sixteen_bit_weights)
+                if memory.sixteen_bit_weights is not None
+                else None,
+            },
+            "givenUp": self.given_up,
+        }
+        return _without_nothing(shown)
+
     @property
     def class_key(self) -> tuple[str, str | None, str | None, int]:
         """What a running pod cannot change: device, product, resource and count."""
@@ -119,7 +162,7 @@ class Rejected:
     quantization: str
     product: str | None
     count: int
-    reason: str  # a planner.Why; values are API
+    reason: Reason
     message: str
 
 
@@ -132,7 +175,9 @@ class PlanRequest:
     checkpoints: tuple[ModelFacts, ...]  # the model first, then its variants
     inventory: Inventory
     target: TargetShape | None = None
-    reserved: Mapping[str, int] = field(default_factory=dict)  # by product: counted on by plans without pods yet
+    reserved: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by product: counted on by plans without pods yet
     own: Mapping[str, int] = field(default_factory=dict)  # by product: held by this target's own engine pods
     previous: Plan | None = None  # sticky: its choice stays while it is possible
 
@@ -159,3 +204,11 @@ class NotPlanned:
 
 
 Outcome = Planned | NotPlanned
+
+
+def _without_nothing(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nothing(value) if isinstance(value, Mapping) else value
+        for key, value in shown.items()
+        if value is not None
+    }

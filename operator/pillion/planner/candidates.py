@@ -1,0 +1,179 @@
+"""Which combinations are worth a look?
+
+Every checkpoint as it is, plain ones also as FP8 made while loading, on each kind of accelerator in each number
+that its heads divide by, and on CPU. What the spec forbids is a candidate all the same: it is rejected with that
+reason, because "why not?" is the first question.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pillion import engines
+from pillion.api.modeldeployment import Accelerator, Capacity, KvCacheDtype, ModelDeploymentSpec, Policy
+from pillion.facts import ModelFacts
+from pillion.hardware import AcceleratorPool, Inventory, gpus
+from pillion.planner.model import Device, PlanRequest
+
+PLAIN = "None"
+FP8 = "FP8"
+SIXTEEN_BIT = 16
+FULL_FP8_FROM = (8, 9)  # compute capability; below it FP8 weights are widened while computing
+KV_CACHE_DTYPES = {
+    KvCacheDtype.BF16: "bfloat16",
+    KvCacheDtype.FP16: "float16",
+    KvCacheDtype.FP8: "fp8",
+    KvCacheDtype.FP8_E5M2: "fp8_e5m2",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """One way to run the model."""
+
+    model: ModelFacts
+    quantization: str
+    bits: int | None
+    calibrated: bool
+    on_the_fly: str | None  # the engine's name of it
+    kv_cache_dtype: str | None  # the engine's name of it; None: its own choice
+    pool: AcceleratorPool | None  # None: CPU
+    count: int
+
+    @property
+    def device(self) -> Device:
+        """What it computes on."""
+        return Device.CPU if self.pool is None else Device.GPU
+
+    @property
+    def product(self) -> str | None:
+        """The accelerator's name."""
+        return None if self.pool is None else self.pool.product
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ties are broken by, at last."""
+        return (
+            self.product or "",
+            self.pool.resource if self.pool else "",
+            self.model.repo,
+            self.on_the_fly or "",
+            self.kv_cache_dtype or "",
+        )
+
+    @property
+    def kv_cache_quantized(self) -> bool:
+        """Whether the KV cache has 8 bit, by whoever's wish."""
+        return bool(self.kv_cache_dtype and self.kv_cache_dtype.startswith("fp8"))
+
+
+def candidates(request: PlanRequest, profile: engines.Profile) -> tuple[Candidate, ...]:
+    """All candidates of a request, in an order that does not depend on the nodes'."""
+    found = [
+        candidate
+        for model in request.checkpoints
+        for form in _forms(model, profile)
+        for candidate in _on_devices(form, request)
+    ]
+    return tuple(found)
+
+
+def pools(inventory: Inventory, spec: ModelDeploymentSpec) -> tuple[AcceleratorPool, ...]:
+    """The cluster's accelerators, and with an autoscaler those that the user names and no node has yet."""
+    there = inventory.accelerators
+    if spec.hardware.capacity is not Capacity.AUTOSCALED:
+        return there
+    known = {pool.product for pool in there}
+    return there + tuple(
+        imagined(row)
+        for name in spec.hardware.products
+        if name not in known and (row := gpus.by_product(name))
+    )
+
+
+def imagined(row: gpus.GpuModel) -> AcceleratorPool:
+    """An accelerator that the table knows and no node has."""
+    memory = gpus.usable_memory(row.product, label_mib=row.label_mib)
+    return AcceleratorPool(
+        product=row.product,
+        resource=f"{row.vendor}.com/gpu",
+        vendor=row.vendor,
+        memory_bytes=memory.bytes,
+        memory_source=memory.source,
+        memory_verified=memory.verified,
+        compute_capability=row.compute_capability,
+        nodes=(),
+        node_requirements=({"key": "nvidia.com/gpu.product", "operator": "In", "values": [row.product]},),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Form:
+    """A checkpoint, and how its weights are held."""
+
+    model: ModelFacts
+    quantization: str
+    bits: int | None
+    calibrated: bool
+    on_the_fly: str | None
+
+
+def _forms(model: ModelFacts, profile: engines.Profile) -> Iterator[_Form]:
+    stored = model.quantization
+    yield _Form(
+        model=model,
+        quantization=stored.scheme if stored else PLAIN,
+        bits=stored.bits if stored else SIXTEEN_BIT,
+        calibrated=stored.calibrated if stored else True,
+        on_the_fly=None,
+    )
+    online = profile.on_the_fly.get(FP8)
+    if stored is None and online is not None:
+        yield _Form(model=model, quantization=FP8, bits=8, calibrated=False, on_the_fly=online)
+
+
+def _on_devices(form: _Form, request: PlanRequest) -> Iterator[Candidate]:
+    spec = request.spec
+    any_accelerator = bool(pools(request.inventory, spec)) or request.inventory.any_accelerator
+    if spec.hardware.accelerator is not Accelerator.CPU:
+        for pool in pools(request.inventory, spec):
+            for count in _counts(form.model, pool, spec):
+                for kv_cache_dtype in _kv_cache_dtypes(form, spec, pool):
+                    yield _candidate(form, kv_cache_dtype, pool, count)
+    wanted = spec.hardware.accelerator
+    if wanted is Accelerator.CPU or (wanted is Accelerator.AUTO and not any_accelerator):
+        pinned = KV_CACHE_DTYPES.get(spec.serving.kv_cache_dtype)
+        yield _candidate(form, pinned, None, 0)
+
+
+def _candidate(
+    form: _Form, kv_cache_dtype: str | None, pool: AcceleratorPool | None, count: int
+) -> Candidate:
+    return Candidate(
+        model=form.model,
+        quantization=form.quantization,
+        bits=form.bits,
+        calibrated=form.calibrated,
+        on_the_fly=form.on_the_fly,
+        kv_cache_dtype=kv_cache_dtype,
+        pool=pool,
+        count=count,
+    )
+
+
+def _counts(model: ModelFacts, pool: AcceleratorPool, spec: ModelDeploymentSpec) -> Iterator[int]:
+    """Numbers of accelerators that the model's heads divide by, up to what one pod may take."""
+    largest = 1 if pool.shared else spec.hardware.max_per_pod
+    return (count for count in range(1, largest + 1) if model.attention.heads % count == 0)
+
+
+def _kv_cache_dtypes(form: _Form, spec: ModelDeploymentSpec, pool: AcceleratorPool) -> tuple[str | None, ...]:
+    """The KV cache's element types: the pin, or the engine's own choice and, for Economy, FP8 beside it."""
+    pinned = KV_CACHE_DTYPES.get(spec.serving.kv_cache_dtype)
+    if pinned is not None:
+        return (pinned,)
+    full_fp8 = pool.compute_capability is not None and pool.compute_capability >= FULL_FP8_FROM
+    stored = form.model.quantization
+    declared = stored is not None and stored.kv_cache_fp8
+    if spec.quantization.policy is Policy.ECONOMY and full_fp8 and not declared and not form.model.is_encoder:
+        return (None, "fp8")
+    return (None,)

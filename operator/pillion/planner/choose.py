@@ -1,0 +1,166 @@
+"""Which candidate is chosen, and what is said of the others?
+
+A pure function of the request: the same question has the same answer, whatever the order of nodes. Where pods run
+already, their kind of accelerator is taken again as long as it fits, so that they need not be replaced.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pillion import engines
+from pillion.api.modeldeployment import Accelerator, Method
+from pillion.api.reasons import Reason
+from pillion.planner import candidates as listing
+from pillion.planner import checks, plans, policies, remedies, wording
+from pillion.planner import warnings as warning
+from pillion.planner.model import NotPlanned, Outcome, Plan, Planned, PlanRequest, Rejected
+from pillion.planner.trial import Trial
+
+ENGINE = "vLLM"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Turned:
+    """A candidate that was turned down, and how far it came."""
+
+    trial: Trial
+    passed: int
+    rejection: checks.Rejection
+
+
+def plan(request: PlanRequest) -> Outcome:
+    """The best candidate that fits as a plan, or why none does and what would help."""
+    profile = engines.profile(ENGINE)
+    fitting, turned = _sorted_out(request, profile)
+    if not fitting:
+        return _not_planned(request, turned)
+    policy = request.spec.quantization.policy
+    ordered = sorted(fitting, key=lambda trial: policies.key(policy, trial))
+    chosen = next((trial for trial in ordered if trial.same_class_as_previous), ordered[0])
+    made = plans.made(chosen)
+    later = [trial for trial in ordered if trial is not chosen]
+    return Planned(
+        plan=made,
+        rejected=(*(_ordered_after(trial, made) for trial in later), *_rejected(turned)),
+        warnings=warning.found(chosen, made),
+        accelerators_total=chosen.placement.accelerators_total,
+        accelerators_free=chosen.placement.accelerators_free,
+    )
+
+
+def fits(request: PlanRequest) -> Plan | None:
+    """The plan, without a word on the others; for questions of what would help."""
+    fitting, _ = _sorted_out(request, engines.profile(ENGINE))
+    policy = request.spec.quantization.policy
+    best = min(fitting, key=lambda trial: policies.key(policy, trial), default=None)
+    return plans.made(best) if best is not None else None
+
+
+def _sorted_out(request: PlanRequest, profile: engines.Profile) -> tuple[list[Trial], list[_Turned]]:
+    fitting: list[Trial] = []
+    turned: list[_Turned] = []
+    for candidate in listing.candidates(request, profile):
+        trial = Trial(candidate, request, profile)
+        passed, rejection = checks.examine(trial)
+        if rejection is None:
+            fitting.append(trial)
+        else:
+            turned.append(_Turned(trial=trial, passed=passed, rejection=rejection))
+    return fitting, turned
+
+
+def _not_planned(request: PlanRequest, turned: Sequence[_Turned]) -> NotPlanned:
+    if not turned:
+        return NotPlanned(reason=Reason.NO_ACCELERATOR_FITS, message=_nothing_to_try(request))
+    nearest = _nearest_first(turned)[0]
+    reason = _REASONS.get(nearest.rejection.reason, Reason.NO_ACCELERATOR_FITS)
+    message = _pin_impossible(request) if reason is Reason.PIN_IMPOSSIBLE else nearest.rejection.message
+    remedy = remedies.nearest(request, fits, missing_memory=reason is Reason.NO_ACCELERATOR_FITS)
+    return NotPlanned(
+        reason=reason,
+        message=f"{message} {remedy}" if remedy else message,
+        rejected=_rejected(turned),
+    )
+
+
+# What a condition says where the nearest candidate was turned down for this; everything else is the accelerators'.
+_REASONS = {
+    Reason.ARCHITECTURE_UNSUPPORTED: Reason.ARCHITECTURE_UNSUPPORTED,
+    Reason.REMOTE_CODE_REQUIRED: Reason.REMOTE_CODE_REQUIRED,
+    Reason.TASK_UNSUPPORTED: Reason.TASK_UNSUPPORTED,
+    Reason.CONTEXT_EXCEEDS_MODEL: Reason.CONTEXT_EXCEEDS_MODEL,
+    Reason.QUANTIZATION_NOT_ALLOWED: Reason.PIN_IMPOSSIBLE,
+    Reason.QUANTIZATION_UNSUPPORTED: Reason.QUANTIZATION_UNSUPPORTED,
+    Reason.INSUFFICIENT_ACCELERATORS: Reason.INSUFFICIENT_ACCELERATORS,
+    Reason.NO_NODE_FITS: Reason.NO_NODE_FITS,
+}
+
+
+def _nothing_to_try(request: PlanRequest) -> str:
+    notes = f" Seen: {'; '.join(request.inventory.notes)}." if request.inventory.notes else ""
+    if request.spec.hardware.accelerator is Accelerator.GPU:
+        return (
+            "spec.hardware.accelerator is GPU, and no node offers one whose labels say which it is; add a node with an "
+            f"accelerator, or set it to CPU.{notes}"
+        )
+    return (
+        "No accelerator of the cluster can be planned with, and CPU is taken by itself only where there is none at "
+        f"all; set spec.hardware.accelerator: CPU to have it.{notes}"
+    )
+
+
+def _pin_impossible(request: PlanRequest) -> str:
+    wanted = request.spec.quantization
+    there = sorted(
+        {
+            wording.weights_name(model.quantization.scheme if model.quantization else "None")
+            for model in request.checkpoints
+        }
+    )
+    repos = ", ".join(model.repo for model in request.checkpoints)
+    asked = (
+        f"spec.quantization.method: {wanted.method.value}"
+        if wanted.method is not Method.AUTO
+        else f"spec.quantization with {wanted.min_bits} to {wanted.max_bits} bits"
+    )
+    return (
+        f"{asked} leaves no checkpoint: {repos} have {', '.join(there)} weights, and 16 bit ones can be made FP8 while "
+        "loading. Name a checkpoint of that form in spec.model.variants, or leave the choice to Auto."
+    )
+
+
+def _ordered_after(trial: Trial, chosen: Plan) -> Rejected:
+    granted = trial.share.granted
+    holds = f"holds {wording.requests_of(granted.concurrency, granted.context_tokens)}" if granted else "fits"
+    policy = trial.request.spec.quantization.policy.value
+    return _as_rejected(
+        trial,
+        checks.Rejection(
+            reason=Reason.ORDERED_AFTER,
+            message=f"{holds}; the policy {policy} puts {plans.described(chosen)} before it.",
+        ),
+    )
+
+
+def _rejected(turned: Sequence[_Turned]) -> tuple[Rejected, ...]:
+    return tuple(_as_rejected(each.trial, each.rejection) for each in _nearest_first(turned))
+
+
+def _nearest_first(turned: Sequence[_Turned]) -> list[_Turned]:
+    """Those that came furthest first; among equals fewer accelerators, then the policy's own last word, names."""
+    return sorted(
+        turned,
+        key=lambda each: (-each.passed, each.trial.candidate.count, each.trial.candidate.names),
+    )
+
+
+def _as_rejected(trial: Trial, rejection: checks.Rejection) -> Rejected:
+    candidate = trial.candidate
+    return Rejected(
+        checkpoint=candidate.model.repo,
+        quantization=candidate.quantization,
+        product=candidate.product,
+        count=candidate.count,
+        reason=rejection.reason,
+        message=rejection.message,
+    )

@@ -1,0 +1,169 @@
+"""What would help, where nothing fits?
+
+The same question is asked again with one thing changed at a time, the least first; the first that has an answer is
+the remedy. So a remedy is never a guess: it was planned.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from pillion.api.modeldeployment import Accelerator, Capacity, ModelDeploymentSpec
+from pillion.hardware import gpus
+from pillion.planner import wording
+from pillion.planner.model import Plan, PlanRequest
+
+Ask = Callable[[PlanRequest], Plan | None]
+
+_MORE_ACCELERATORS = (2, 4, 8)
+
+
+def nearest(request: PlanRequest, ask: Ask, *, missing_memory: bool) -> str | None:
+    """A sentence on the least change that gives a plan; None where no change that we know does.
+
+    Args:
+        request: the question that had no answer.
+        ask: answers a changed question.
+        missing_memory: whether another accelerator could help; otherwise it is something else that stands in the way.
+    """
+    for changed, sentence in _changes(request, ask, missing_memory=missing_memory):
+        answer = ask(changed)
+        if answer is not None:
+            return sentence(answer)
+    return None
+
+
+_Sentence = Callable[[Plan], str]
+
+
+def _changes(
+    request: PlanRequest, ask: Ask, *, missing_memory: bool
+) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    spec = request.spec
+    yield from _shorter_requests(request)
+    yield from _fewer_bits(request)
+    yield from _more_per_pod(request)
+    yield from _other_products(request)
+    yield from _fewer_pods(request, ask)
+    yield from _any_node(request)
+    if missing_memory and spec.hardware.accelerator is not Accelerator.CPU:
+        yield from _another_accelerator(request)
+
+
+def _shorter_requests(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    serving = request.spec.serving
+    if serving.concurrency is not None:
+        yield (
+            _with(request, serving={"concurrency": None}),
+            lambda plan: f"It fits with spec.serving.concurrency: {plan.concurrency}.",
+        )
+    if serving.context_length is not None:
+        yield (
+            _with(request, serving={"context_length": None}),
+            lambda plan: f"It fits with spec.serving.contextLength: {plan.promised_context_tokens}.",
+        )
+    if serving.context_length is not None and serving.concurrency is not None:
+        yield (
+            _with(request, serving={"context_length": None, "concurrency": None}),
+            lambda plan: (
+                f"It fits with {wording.requests_of(plan.concurrency, plan.promised_context_tokens)}."
+            ),
+        )
+
+
+def _fewer_bits(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    wanted = request.spec.quantization
+    for bits in (8, 4):
+        if wanted.min_bits > bits:
+            yield (
+                _with(request, quantization={"min_bits": bits}),
+                lambda plan, bits=bits: (  # type: ignore[misc] # a lambda's default binds the row
+                    f"It fits with spec.quantization.minBits: {bits}, as {plan.quantization}."
+                ),
+            )
+
+
+def _more_per_pod(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    for number in _MORE_ACCELERATORS:
+        if number > request.spec.hardware.max_per_pod:
+            yield (
+                _with(request, hardware={"max_per_pod": number}),
+                lambda plan, number=number: (  # type: ignore[misc] # a lambda's default binds the row
+                    f"It fits with spec.hardware.maxPerPod: {number}, on "
+                    f"{wording.accelerators(plan.count, plan.product or 'CPU')}."
+                ),
+            )
+
+
+def _other_products(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    if request.spec.hardware.products:
+        yield (
+            _with(request, hardware={"products": ()}),
+            lambda plan: f"It fits on {plan.product}, which spec.hardware.products leaves out.",
+        )
+
+
+def _any_node(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    if request.spec.hardware.node_selector:
+        yield (
+            _with(request, hardware={"node_selector": {}}),
+            lambda plan: (
+                f"It fits on {wording.accelerators(plan.count, plan.product or 'CPU')} without "
+                "spec.hardware.nodeSelector."
+            ),
+        )
+
+
+def _fewer_pods(request: PlanRequest, ask: Ask) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    """As many pods of the target as there is room for."""
+    target = request.target
+    if target is None:
+        return
+    fitting, too_many = 0, target.pods
+    while too_many - fitting > 1:
+        middle = (fitting + too_many) // 2
+        if ask(replace(request, target=replace(target, pods=middle))) is None:
+            too_many = middle
+        else:
+            fitting = middle
+    if fitting:
+        yield (
+            replace(request, target=replace(target, pods=fitting)),
+            lambda plan: (
+                f"It fits for {wording.count(fitting, 'pod')}, on "
+                f"{wording.accelerators(plan.count, plan.product or 'CPU')} each; add accelerators, or set "
+                "spec.hardware.capacity: Autoscaled where an autoscaler adds nodes."
+            ),
+        )
+
+
+def _another_accelerator(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    """The smallest card of our table on which one would do, or two, four, eight."""
+    verified = sorted(
+        (row for row in gpus.known() if row.verified and row.vendor == "nvidia" and row.cloud_labels),
+        key=lambda row: (row.label_mib, row.product),
+    )
+    for number in (1, *_MORE_ACCELERATORS):
+        for row in verified:
+            imagined = _with(
+                request,
+                hardware={
+                    "products": (row.product,),
+                    "capacity": Capacity.AUTOSCALED,
+                    "accelerator": Accelerator.GPU,
+                    "max_per_pod": max(number, request.spec.hardware.max_per_pod),
+                },
+            )
+            yield (
+                imagined,
+                lambda plan: (
+                    f"It would fit on a node with {wording.accelerators(plan.count, plan.product or 'CPU')}, as "
+                    f"{wording.weights_name(plan.quantization)}."
+                ),
+            )
+
+
+def _with(request: PlanRequest, **changes: dict[str, object]) -> PlanRequest:
+    """The request with some values of one part of its spec changed."""
+    spec: ModelDeploymentSpec = request.spec
+    parts = {name: getattr(spec, name).model_copy(update=values) for name, values in changes.items()}
+    return replace(request, spec=spec.model_copy(update=parts), previous=None)

@@ -1,0 +1,277 @@
+"""What does one candidate need, and what would it get?
+
+Everything about a candidate is computed once, when a check first asks for it.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+
+from pillion import engines
+from pillion.api.modeldeployment import Modalities, Task
+from pillion.facts import ModelFacts
+from pillion.hardware import NodeRoom
+from pillion.planner import placement, resources
+from pillion.planner import wishes as wishing
+from pillion.planner.candidates import FULL_FP8_FROM, Candidate
+from pillion.planner.model import Device, PlanRequest
+from pillion.sizing import budget, constants, kv_cache, overheads, weights
+
+# Sequences at once: as many as share the cache well, unless the sampler's peak for them takes too much.
+_USUAL_SEQUENCES = 128
+_FEWEST_SEQUENCES = 8
+_CPU_SEQUENCES = 16
+_SAMPLER_SHARE = 0.04  # of usable memory; ASSUMED, keeps the peak below 1 GiB on a 24 GB card
+_SIXTEEN_BIT_FROM = (8, 0)  # compute capability with bfloat16
+# Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
+_NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """Memory with one choice of sequences, and what requests it grants; None: less than is required."""
+
+    demand: budget.Demand
+    division: budget.Division
+    layout: kv_cache.KvLayout | None
+    granted: wishing.Granted | None
+
+
+class Trial:
+    """A candidate under examination."""
+
+    def __init__(self, candidate: Candidate, request: PlanRequest, profile: engines.Profile) -> None:
+        self.candidate = candidate
+        self.request = request
+        self.profile = profile
+
+    @property
+    def model(self) -> ModelFacts:
+        """The checkpoint."""
+        return self.candidate.model
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """What the model is used for."""
+        asked = self.request.spec.model.task
+        return self.model.task if asked is Task.AUTO else asked
+
+    @functools.cached_property
+    def wishes(self) -> wishing.Wishes:
+        """What requests it shall hold."""
+        return wishing.wishes(self.request.spec, self.model, self.candidate.device)
+
+    @functools.cached_property
+    def utilization(self) -> float:
+        """The engine's share of one accelerator; of a shared one its part alone."""
+        pool = self.candidate.pool
+        replicas = 1 if pool is None else pool.replicas
+        return math.floor(self.profile.default_utilization / replicas * 100) / 100
+
+    @functools.cached_property
+    def total_bytes(self) -> int:
+        """Memory of one accelerator, or what the largest node could give to a pod."""
+        if self.candidate.pool is not None:
+            return self.candidate.pool.memory_bytes
+        if self.cpu_node is None:
+            return 0
+        own = self.request.target.memory_bytes if self.request.target else 0
+        return max(0, self.cpu_node.allocatable_memory_bytes - own)
+
+    @functools.cached_property
+    def cpu_node(self) -> NodeRoom | None:
+        """The node with the most memory, for an engine on CPU."""
+        return placement.largest_cpu_node(self.request)
+
+    @functools.cached_property
+    def share(self) -> Share:
+        """The memory with the number of sequences that serves the wishes best; more of them where equal."""
+        shares = [self._share(sequences) for sequences in self._sequences()]
+        granting = [share for share in shares if share.granted is not None]
+        if not granting:
+            return shares[-1]
+        return min(
+            granting, key=lambda share: share.granted.shortfall(self.wishes) if share.granted else (0, 0)
+        )
+
+    @functools.cached_property
+    def sizes(self) -> resources.Sizes:
+        """Requests and limits of the container."""
+        candidate, target = self.candidate, self.request.target
+        claims_cache = self.request.spec.cache is not None
+        if candidate.pool is not None:
+            sizes = resources.on_accelerators(
+                candidate.pool,
+                count=candidate.count,
+                download_bytes=self.model.download_bytes,
+                target=target,
+                claims_cache=claims_cache,
+            )
+        else:
+            needed, limit = self.cpu_container
+            sizes = resources.on_cpu(
+                needed_bytes=needed,
+                limit_bytes=limit,
+                parameters=self.model.active_parameters,
+                download_bytes=self.model.download_bytes,
+                node_cpu_millis=self.cpu_node.allocatable_cpu_millis if self.cpu_node else 0,
+                target=target,
+                claims_cache=claims_cache,
+            )
+        return resources.kept(sizes, self.request.previous, same_class=self.same_class_as_previous)
+
+    @functools.cached_property
+    def cpu_container(self) -> tuple[int, int]:
+        """Memory of the container on CPU: what it needs, and its limit."""
+        return budget.cpu_container_bytes(
+            self.share.demand,
+            kv_cache_bytes=self.kv_cache_bytes,
+            shm_bytes=resources.shared_memory_bytes(tensor_parallel=1),
+        )
+
+    @functools.cached_property
+    def kv_cache_bytes(self) -> int:
+        """What the requests that it grants, or where it grants none the fewest that would do, need."""
+        layout, granted, wanted = self.share.layout, self.share.granted, self.wishes
+        if layout is None:
+            return 0
+        if granted is not None:
+            return layout.bytes_for(context_tokens=granted.context_tokens, concurrency=granted.concurrency)
+        return layout.bytes_for(
+            context_tokens=wanted.context_floor,
+            concurrency=wanted.concurrency if wanted.concurrency_required else 1,
+        )
+
+    @functools.cached_property
+    def placement(self) -> placement.Placement:
+        """Where the pods can go."""
+        if self.candidate.pool is None:
+            return placement.on_cpu(self.request, needs=self.sizes.needs)
+        return placement.on_accelerators(
+            self.request, self.candidate.pool, count=self.candidate.count, needs=self.sizes.needs
+        )
+
+    @functools.cached_property
+    def same_class_as_previous(self) -> bool:
+        """Whether running pods could take the plan: same accelerator, same number."""
+        previous, candidate = self.request.previous, self.candidate
+        return previous is not None and previous.class_key == (
+            candidate.device.value,
+            candidate.product,
+            candidate.pool.resource if candidate.pool else None,
+            candidate.count,
+        )
+
+    @functools.cached_property
+    def weights_only_fp8(self) -> bool:
+        """Whether FP8 weights are widened while computing: they save memory and no time."""
+        pool = self.candidate.pool
+        capability = pool.compute_capability if pool else None
+        return self.candidate.quantization == "FP8" and capability is not None and capability < FULL_FP8_FROM
+
+    @functools.cached_property
+    def no_bfloat16(self) -> bool:
+        """Whether the device lacks the number format that the model is published in."""
+        pool = self.candidate.pool
+        capability = pool.compute_capability if pool else None
+        return self.model.dtype == "bfloat16" and capability is not None and capability < _SIXTEEN_BIT_FROM
+
+    @property
+    def _text_only(self) -> bool:
+        return self.request.spec.serving.modalities is Modalities.TEXT
+
+    @property
+    def _samples(self) -> bool:
+        return self.task is Task.TEXT_GENERATION
+
+    def _plain_bytes(self) -> int:
+        return 4 if self.no_bfloat16 and self.model.model_type in _NO_FLOAT16 else weights.SIXTEEN_BIT_BYTES
+
+    def _kv_element_bytes(self) -> int:
+        if self.candidate.kv_cache_quantized:
+            return 1
+        pool, stored = self.candidate.pool, self.model.quantization
+        capability = pool.compute_capability if pool else None
+        # The engine follows a checkpoint that declares FP8 keys and values; elsewhere two bytes are the safe figure.
+        if (
+            self.candidate.kv_cache_dtype is None
+            and stored is not None
+            and stored.kv_cache_fp8
+            and capability is not None
+            and capability >= FULL_FP8_FROM
+        ):
+            return 1
+        return self._plain_bytes()
+
+    def _batched_tokens(self) -> int:
+        pool = self.candidate.pool
+        usual = overheads.default_batched_tokens(
+            device_bytes=pool.memory_bytes if pool else 0, product=pool.product if pool else ""
+        )
+        # What is not generated is computed in one piece, so that a batch holds one request at least.
+        return usual if self._samples else max(usual, self.wishes.context_tokens)
+
+    def _sequences(self) -> tuple[int, ...]:
+        """Numbers of sequences to try, most first."""
+        wanted = self.wishes.concurrency
+        if self.candidate.device is Device.CPU:
+            return (max(_CPU_SEQUENCES, _power_of_two(wanted)),)
+        sequences = _USUAL_SEQUENCES
+        allowed = self.total_bytes * self.utilization * _SAMPLER_SHARE
+        while (
+            sequences > _FEWEST_SEQUENCES
+            and overheads.sampler_peak_bytes(max_num_seqs=sequences, vocab_size=self.model.vocab_size)
+            > allowed
+        ):
+            sequences //= 2
+        most = max(sequences, _power_of_two(wanted))
+        fewest = max(_FEWEST_SEQUENCES, _power_of_two(wanted))
+        return (most, fewest) if fewest < most else (most,)
+
+    def _share(self, sequences: int) -> Share:
+        on_cpu = self.candidate.device is Device.CPU
+        demand = budget.Demand(
+            model=self.model,
+            tensor_parallel=max(1, self.candidate.count),
+            loading=weights.Loading(
+                plain_bytes=self._plain_bytes(), online_fp8=self.candidate.on_the_fly is not None
+            ),
+            kv_element_bytes=self._kv_element_bytes(),
+            max_num_seqs=sequences,
+            batched_tokens=self._batched_tokens(),
+            samples=self._samples,
+            text_only=self._text_only,
+            graphs=not on_cpu,
+            block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
+        )
+        layout = budget.layout(demand)
+        division = (
+            self._cpu_division(demand)
+            if on_cpu
+            else budget.divide(demand, total_bytes=self.total_bytes, utilization=self.utilization)
+        )
+        return Share(
+            demand=demand,
+            division=division,
+            layout=layout,
+            granted=wishing.granted(self.wishes, layout, room_bytes=division.room),
+        )
+
+    def _cpu_division(self, demand: budget.Demand) -> budget.Division:
+        """The same on CPU, where the engine itself is in the container's memory too."""
+        shm = resources.shared_memory_bytes(tensor_parallel=1)
+        without_cache, _ = budget.cpu_container_bytes(demand, kv_cache_bytes=0, shm_bytes=shm)
+        held = weights.weights_bytes(demand.model, tensor_parallel=1, loading=demand.loading)
+        engine = constants.gib(constants.CPU_ENGINE)
+        return budget.Division(
+            usable=math.floor((self.total_bytes - shm) / constants.CPU_HEADROOM.value),
+            weights=held,
+            activation=without_cache - held - engine,
+            graphs=0,
+            other=engine,
+        )
+
+
+def _power_of_two(number: int) -> int:
+    """The next power of two, at least the number itself."""
+    return 1 << (number - 1).bit_length()

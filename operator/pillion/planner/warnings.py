@@ -1,0 +1,145 @@
+"""What works, and should be known?"""
+
+from collections.abc import Iterator
+
+from pillion.api.modeldeployment import Capacity, Task
+from pillion.api.reasons import Reason
+from pillion.planner import wording
+from pillion.planner.candidates import FP8
+from pillion.planner.model import Plan, TargetShape, Warned
+from pillion.planner.trial import Trial
+
+
+def found(trial: Trial, plan: Plan) -> tuple[Warned, ...]:
+    """All warnings of a plan."""
+    return (
+        *_about_the_model(trial),
+        *_about_the_weights(trial),
+        *_about_the_memory(trial, plan),
+        *_about_the_device(trial),
+        *_about_the_rollout(trial),
+    )
+
+
+def _about_the_model(trial: Trial) -> Iterator[Warned]:
+    model, spec = trial.model, trial.request.spec
+    if trial.task is Task.TEXT_GENERATION and not model.chat_template:
+        yield Warned(
+            reason=Reason.NO_CHAT_TEMPLATE,
+            message=f"{model.repo} has no chat template: /v1/completions works, /v1/chat/completions will answer "
+            "with an error. Choose the instruct model of the family, or give a template by --chat-template in "
+            "spec.engine.extraArgs.",
+        )
+    if spec.model.trust_remote_code and model.brings_code:
+        yield Warned(
+            reason=Reason.REMOTE_CODE,
+            message=f"Python code from {model.repo} runs in the engine's container, inside the application's pod.",
+        )
+    if model.architecture is None or trial.profile.knows_architecture(model.architecture) is None:
+        name = model.architecture or "an architecture that its configuration does not name"
+        yield Warned(
+            reason=Reason.NOT_SUPPORTED_WELL,
+            message=f"{trial.profile.name} {trial.profile.version} does not list {name}; it may run it through "
+            "Transformers, slower, or not at all.",
+        )
+    for note in model.notes:
+        yield Warned(reason=Reason.NOT_SUPPORTED_WELL, message=f"{model.repo}: {note}.")
+
+
+def _about_the_weights(trial: Trial) -> Iterator[Warned]:
+    candidate = trial.candidate
+    if not candidate.calibrated and candidate.bits is not None and candidate.bits <= 4:
+        yield Warned(
+            reason=Reason.UNCALIBRATED_QUANTIZATION,
+            message=f"{candidate.quantization} weights of {candidate.model.repo} were made without calibration data; a "
+            "calibrated checkpoint (AWQ, GPTQ) in spec.model.variants loses less.",
+        )
+    if candidate.kv_cache_quantized:
+        yield Warned(
+            reason=Reason.KV_CACHE_QUANTIZED,
+            message="keys and values are kept in 8 bit, which the checkpoint does not ask for; "
+            "spec.serving.kvCacheDtype: BF16 keeps them in 16.",
+        )
+    if trial.weights_only_fp8 and candidate.quantization == FP8:
+        yield Warned(
+            reason=Reason.NOT_SUPPORTED_WELL,
+            message=f"{candidate.product} computes no FP8: the weights are kept in 8 bit and widened while computing, "
+            "which saves memory and no time.",
+        )
+    if trial.no_bfloat16:
+        yield Warned(
+            reason=Reason.NOT_SUPPORTED_WELL,
+            message=f"{candidate.product} has no bfloat16, in which {candidate.model.repo} was published; the engine "
+            "computes in float16 or, where the model does not bear that, in float32.",
+        )
+
+
+def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
+    if plan.given_up is not None:
+        yield Warned(
+            reason=Reason.PREFERENCE_GIVEN_UP,
+            message=f"{plan.given_up} A larger accelerator, or spec.hardware.maxPerPod, gives room for more.",
+        )
+    pool = trial.candidate.pool
+    if pool is not None and not pool.memory_verified:
+        yield Warned(
+            reason=Reason.NOT_SUPPORTED_WELL,
+            message=f"no start-up log of {pool.product} has been compared with the memory model "
+            f"({pool.memory_source}); the plan keeps to the safe side.",
+        )
+
+
+def _about_the_device(trial: Trial) -> Iterator[Warned]:
+    if trial.candidate.pool is None:
+        yield Warned(
+            reason=Reason.CPU_IS_SLOW,
+            message="the model runs on CPU: it answers, some tens of times slower than on a GPU.",
+        )
+
+
+def _about_the_rollout(trial: Trial) -> Iterator[Warned]:
+    target, there = trial.request.target, trial.placement
+    what = "accelerators" if trial.candidate.pool is not None else "memory and CPU"
+    if trial.request.spec.hardware.capacity is Capacity.AUTOSCALED and trial.candidate.pool is not None:
+        wanted = target.pods if target is not None else 1
+        if there.pods < wanted:
+            yield Warned(
+                reason=Reason.ACCELERATORS_BUSY,
+                message=f"there are {what} for {wording.count(there.pods, 'pod')} of {wanted} now; the others wait "
+                "for the autoscaler (spec.hardware.capacity: Autoscaled).",
+            )
+        return
+    if target is None:
+        if there.pods_now == 0:
+            yield Warned(
+                reason=Reason.ACCELERATORS_BUSY,
+                message=f"all {what} that the model fits on are busy now; a pod that opts in waits for them.",
+            )
+        return
+    yield from _about_surge(target, there.pods, what)
+    if trial.candidate.pool is None and not trial.request.previous and there.pods_now < target.pods:
+        yield Warned(
+            reason=Reason.ROLLOUT_WILL_BLOCK,
+            message=f"the nodes have memory and CPU for {wording.count(there.pods_now, 'pod')} with an engine beside "
+            f"what runs now, and the target has {target.pods}; the others wait until room is made.",
+        )
+    if target.max_pods is not None and target.max_pods > there.pods:
+        yield Warned(
+            reason=Reason.ACCELERATORS_BUSY,
+            message=f"an autoscaler may ask for {wording.count(target.max_pods, 'pod')}, and there are {what} for "
+            f"{there.pods}; the others would stay Pending.",
+        )
+
+
+def _about_surge(target: TargetShape, pods: int, what: str) -> Iterator[Warned]:
+    """A rolling update makes new pods before it removes old ones, which need room of their own."""
+    missing = target.pods + target.surge_pods - pods
+    if target.surge_pods == 0 or missing <= 0:
+        return
+    yield Warned(
+        reason=Reason.ROLLOUT_WILL_BLOCK,
+        message=f"once every pod has its engine, a rolling update of the target makes "
+        f"{wording.count(target.surge_pods, 'further pod')} before it removes an old one, and {what} for "
+        f"{wording.count(missing, 'pod')} are missing for that. On the target, maxSurge: 0 and maxUnavailable: 1 in "
+        "spec.strategy.rollingUpdate let it through.",
+    )
