@@ -117,7 +117,7 @@ class Engine(ApiModel):
     image: (
         Annotated[
             str,
-            Field(min_length=1, max_length=512),
+            Field(max_length=512),
             written_as(
                 r"^[^\s]+$", "must be an image's reference without spaces, such as vllm/vllm-openai:v0.33.0"
             ),

@@ -9,6 +9,10 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from pillion.api import names, quantities
 from pillion.api.shape import Rule, written_as
 
+# The API server keeps a bound as a double and then wants it back as an integer, so the highest int64 is refused with
+# "Maximum boundary value must be of type integer with format int64". Up to here doubles are exact.
+MAX_INTEGER: Final = 2**53 - 1
+
 
 class IntOrString:
     """A quantity, as the API server takes it: a number or a text."""
@@ -44,10 +48,10 @@ DNS_LABEL: Final = written_as(
     names.DNS_LABEL_PATTERN,
     "must be lower-case letters, digits and '-', and start and end with a letter or a digit (a DNS label)",
 )
-DnsLabel = Annotated[str, Field(min_length=1, max_length=63), DNS_LABEL]
+DnsLabel = Annotated[str, Field(max_length=63), DNS_LABEL]
 ObjectName = Annotated[
     str,
-    Field(min_length=1, max_length=253),
+    Field(max_length=253),
     written_as(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of an object: lower-case letters, digits, '-' and '.', starting and ending with a"
@@ -56,7 +60,7 @@ ObjectName = Annotated[
 ]
 KeyName = Annotated[
     str,
-    Field(min_length=1, max_length=253),
+    Field(max_length=253),
     written_as(r"^[-._a-zA-Z0-9]+$", "must be a key: letters, digits, '-', '_' and '.'"),
 ]
 LABEL_KEY: Final = written_as(
@@ -64,7 +68,7 @@ LABEL_KEY: Final = written_as(
     "must be a label key such as example.com/pool: an optional DNS prefix and '/', then at most 63 letters,"
     " digits, '-', '_' and '.'",
 )
-LabelKey = Annotated[str, Field(min_length=1, max_length=317), LABEL_KEY]
+LabelKey = Annotated[str, Field(max_length=317), LABEL_KEY]
 LABEL_KEYS: Final = Rule(  # of a map: a structural schema has no way to say it of the keys themselves
     cel=f"self.all(k, {LABEL_KEY.cel.replace('self', 'k')})",
     holds=lambda labels: all(len(key) <= 317 and LABEL_KEY.holds(key) for key in labels),
@@ -82,7 +86,7 @@ LabelValue = Annotated[
 ]
 VariableName = Annotated[
     str,
-    Field(min_length=1, max_length=256),
+    Field(max_length=256),
     written_as(
         r"^[A-Za-z_][A-Za-z0-9_]*$",
         "must be a variable's name: letters, digits and '_', not starting with a digit",

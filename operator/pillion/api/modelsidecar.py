@@ -41,7 +41,7 @@ AbsolutePath = Annotated[
 Argument = Annotated[str, Field(max_length=16_384)]
 FieldPath = Annotated[
     str,
-    Field(min_length=1, max_length=512),
+    Field(max_length=512),
     written_as(
         r"^(metadata\.(name|namespace|uid|labels\['[^']+'\]|annotations\['[^']+'\])"
         r"|spec\.(nodeName|serviceAccountName)|status\.(hostIP|podIP)s?)$",
@@ -119,7 +119,7 @@ class ContainerPort(ApiModel):
     name: (
         Annotated[
             str,
-            Field(min_length=1, max_length=15),
+            Field(max_length=15),
             written_as(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "must be lower-case letters, digits and '-'"),
             Rule(
                 cel="self.matches('[a-z]') && !self.contains('--')",
@@ -154,7 +154,9 @@ class Resources(ApiModel):
 class VolumeMount(ApiModel):
     """A volume in the engine's container."""
 
-    name: DnsLabel = Field(description="The volume's name.")
+    name: Annotated[str, Field(min_length=1, max_length=63)] = Field(
+        description="The name of one of the volumes beside the container."
+    )
     mount_path: AbsolutePath = Field(description="Where it is mounted.")
     sub_path: RelativePath | None = Field(None, description="The folder of the volume that is mounted.")
     read_only: Flag | None = Field(None, description="Whether it cannot be written.")
@@ -202,7 +204,7 @@ class Container(ApiModel):
     )
     image: Annotated[
         str,
-        Field(min_length=1, max_length=512),
+        Field(max_length=512),
         written_as(r"^[^\s]+$", "must be an image's reference without spaces"),
     ] = Field(description="The engine's image.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
@@ -414,7 +416,7 @@ class ModelSidecarSpec(ApiModel):
     )
     revision: Annotated[
         str,
-        Field(min_length=1, max_length=64),
+        Field(max_length=64),
         written_as(names.REVISION_PATTERN, "must be r- and 12 hexadecimal digits"),
     ] = Field(description="The hash of all that follows but the instruction.")
     model_gate: ModelGate = Field(description="What waits for the model.")

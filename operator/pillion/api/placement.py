@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pillion.api.choices import Accelerator, Capacity
-from pillion.api.forms import LABEL_KEYS, DnsLabel, LabelKey, LabelValue, ObjectName
+from pillion.api.forms import LABEL_KEYS, MAX_INTEGER, DnsLabel, LabelKey, LabelValue, ObjectName
 from pillion.api.shape import ATOMIC, SET, ApiModel, Rule, written_as
 
 
@@ -55,7 +55,7 @@ class Toleration(ApiModel):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="The taint's effect; absent, every effect."
     )
-    toleration_seconds: Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)] | None = Field(
+    toleration_seconds: Annotated[int, Field(ge=0, le=MAX_INTEGER, strict=True)] | None = Field(
         None,
         description="Seconds until eviction from a node with the taint, for effect NoExecute; absent, no"
         " eviction.",
@@ -95,7 +95,7 @@ class Hardware(ApiModel):
         tuple[
             Annotated[
                 str,
-                Field(min_length=1, max_length=63),
+                Field(max_length=63),
                 written_as(
                     r"^[-A-Za-z0-9._]+$",
                     "must be a product's name as the nodes' labels have it, such as NVIDIA-L4",

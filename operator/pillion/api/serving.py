@@ -10,7 +10,7 @@ from pillion.api.shape import ApiModel, Rule, written_as
 
 ParserName = Annotated[
     str,
-    Field(min_length=1, max_length=64),
+    Field(max_length=64),
     written_as(
         r"^(Auto|None|[a-z0-9][a-z0-9_.-]*)$",
         "must be Auto, None, or the name of one of the engine's parsers in lower case, such as hermes",

@@ -59,7 +59,7 @@ REPO_IS_OWNER_AND_NAME: Final = Rule(
 
 Repo = Annotated[
     str,
-    Field(min_length=1, max_length=MAX_REPO_LENGTH),
+    Field(max_length=MAX_REPO_LENGTH),
     REPO_IS_NO_ADDRESS,
     REPO_HAS_NO_TAG,
     REPO_HAS_NO_REVISION,
@@ -67,7 +67,7 @@ Repo = Annotated[
 ]
 ServedName = Annotated[
     str,
-    Field(min_length=1, max_length=256),
+    Field(max_length=256),
     written_as(r"^[-A-Za-z0-9._:/@+]+$", "must be a name without spaces, such as gpt-4o or Qwen/Qwen3-8B"),
 ]
 
@@ -95,7 +95,7 @@ class ImageVolume(ApiModel):
 
     reference: Annotated[
         str,
-        Field(min_length=1, max_length=512),
+        Field(max_length=512),
         written_as(
             r"^[^\s]+$",
             "must be an image's reference without spaces, such as registry.example.com/models/chat:1",
@@ -129,7 +129,7 @@ class Model(ApiModel):
     revision: (
         Annotated[
             str,
-            Field(min_length=1, max_length=255),
+            Field(max_length=255),
             written_as(r"^[-A-Za-z0-9._/]+$", "must be a branch, a tag or a commit, such as main"),
         ]
         | None

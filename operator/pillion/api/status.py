@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pillion.api.forms import MAX_INTEGER
 from pillion.api.reasons import ConditionType
 from pillion.api.shape import ATOMIC, ApiModel, ListOf
 
 Text = Annotated[str, Field(max_length=1024)]
 Sentence = Annotated[str, Field(max_length=4096)]
-Whole = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Whole = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 Amount = Annotated[str, Field(max_length=32)]
 
 

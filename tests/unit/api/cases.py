@@ -20,6 +20,49 @@ SMALLEST: Raw = {
 }
 
 
+# Every field of a status.
+STATUS: Raw = {
+    "observedGeneration": 1,
+    "conditions": [
+        {
+            "type": "Ready", "status": "False", "reason": "Loading", "message": "web-1 loads the weights.",
+            "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+    ],
+    "model": {
+        "commit": "c1899de289a04d12100db370d81485cdf75e47ca", "architecture": "Qwen3ForCausalLM",
+        "parameters": 751_632_384, "activeParameters": 751_632_384, "downloadGB": "1.5", "dtype": "bfloat16",
+        "task": "TextGeneration", "chatTemplate": True, "instruct": True, "distilled": False,
+        "baseModel": "Qwen/Qwen3-0.6B-Base", "license": "apache-2.0",
+    },
+    "target": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "1", "revision": "r-0123456789ab"},
+    "endpoint": "http://127.0.0.1:18000/v1",
+    "servedNames": ["chat"],
+    "revision": "r-0123456789ab",
+    "plan": {
+        "checkpoint": "Qwen/Qwen3-0.6B", "commit": "c1899de289a04d12100db370d81485cdf75e47ca",
+        "quantization": "None", "bits": 16, "device": "GPU", "accelerator": "1 x NVIDIA-L4", "product": "NVIDIA-L4",
+        "resource": "nvidia.com/gpu", "count": 1, "tensorParallel": 1, "kvCacheDtype": "BF16",
+        "contextLength": 8192, "concurrency": 8, "engine": "vLLM", "engineVersion": "0.33.0",
+        "image": "vllm/vllm-openai:v0.33.0", "givenUp": "nothing",
+        "memory": {
+            "weights": "1.12Gi", "kvCache": "7Gi", "activation": "1Gi", "graphs": "0.5Gi", "other": "0.5Gi",
+            "usable": "20Gi", "total": "22Gi", "headroom": "9.88Gi", "sixteenBit": "1.12Gi",
+        },
+    },
+    "accelerators": {"perPod": 1, "total": 4, "free": 3},
+    "candidates": [
+        {
+            "checkpoint": "Qwen/Qwen3-0.6B", "quantization": "FP8", "product": "NVIDIA-L4", "count": 1,
+            "reason": "OrderedAfter", "message": "16 bit fits as well.",
+        }
+    ],
+    "observed": {"contextLength": 8192, "kvCacheTokens": 65_536, "plannedKvCacheTokens": 65_536},
+    "pods": {"desired": 3, "injected": 2, "ready": 1, "summary": "1/3"},
+    "warnings": [{"reason": "NoChatTemplate", "message": "The model has none."}],
+}  # fmt: skip
+
+
 def changed(base: Raw, changes: Raw) -> Raw:
     """`base` with values set by dotted paths; None takes a field away."""
     whole = copy.deepcopy(base)
@@ -51,6 +94,7 @@ class Bad:
     raw: Raw
     path: str
     says: str
+    server_path: str | None = None  # where the API server writes the path in another way
     ours: bool = True  # whether the words are a rule's own, and not those of the API server's schema
 
 
@@ -334,9 +378,14 @@ BAD_DEPLOYMENTS: tuple[Bad, ...] = (
         path="spec.model.revision",
         says="must be a branch, a tag or a commit, such as main",
     ),
-    misfit(
-        "an empty revision", {"spec.model.revision": ""}, path="spec.model.revision", says="at least 1 chars"
+    bad(
+        "an empty revision",
+        {"spec.model.revision": ""},
+        path="spec.model.revision",
+        says="must be a branch, a tag or a commit, such as main",
     ),
+    bad("an empty repository", {"spec.model.repo": ""}, path="spec.model.repo", says=OWNER_AND_NAME),
+    bad("an empty target's name", {"spec.targetRef.name": ""}, path="spec.targetRef.name", says=OBJECT_NAME),
     bad(
         "a Secret's name in upper case",
         {"spec.model.tokenSecretRef": {"name": "HF", "key": "token"}},
@@ -649,10 +698,11 @@ BAD_DEPLOYMENTS: tuple[Bad, ...] = (
         path="spec.hardware.nodeSelector",
         says="must have label keys such as example.com/pool",
     ),
-    bad(
-        "a label's value with a space",
-        {"spec.hardware": {"nodeSelector": {"pool": "b c"}}},
+    Bad(
+        why="a label's value with a space",
+        raw=changed(SMALLEST, {"spec.hardware": {"nodeSelector": {"pool": "b c"}}}),
         path="spec.hardware.nodeSelector.pool",
+        server_path="spec.hardware.nodeSelector[pool]",
         says=LABEL_VALUE,
     ),
     bad(

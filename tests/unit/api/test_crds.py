@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pillion.api import crds
+from tests.unit.api import cases, sidecar_cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,7 @@ def test_integers_have_bounds_that_their_width_can_hold() -> None:
     for path, node in FIELDS:
         if node.get("type") == "integer":
             assert {"minimum", "maximum"} <= set(node), path
-            width = {"int32": 2**31, "int64": 2**63}[node["format"]]
+            width = {"int32": 2**31, "int64": 2**53}[node["format"]]  # the API server keeps bounds as doubles
             assert node["maximum"] < width, path
 
 
@@ -115,3 +116,30 @@ def test_fractions_stand_only_where_generation_knows_them() -> None:
         "temperature",
         "topP",
     ]
+
+
+def paths(value: object, at: str) -> Iterator[str]:
+    """The path of every field that a value has, as `nodes` writes it."""
+    yield at
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from paths(inner, f"{at}.{name}")
+    if isinstance(value, list):
+        for inner in value:
+            yield from paths(inner, f"{at}[]")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole"),
+    [
+        ("ModelDeployment.status", cases.STATUS),
+        (
+            "ModelSidecar.spec",
+            cases.changed(sidecar_cases.SIDECAR, sidecar_cases.EVERYTHING_OF_A_SIDECAR)["spec"],
+        ),
+    ],
+)
+def test_the_examples_of_everything_have_every_field(part: str, whole: Any) -> None:
+    ends = ("{}", ".exec", ".exec.command", ".exec.command[]")  # a probe is one of two
+    wanted = {path for path, _ in ALL if path.startswith(part) and not path.endswith(ends)}
+    assert wanted - set(paths(whole, part)) == set()
