@@ -6,7 +6,7 @@ of a revision; what a commit holds never changes, so its facts are kept.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined] # documented, 
 
 from pillion.api.reasons import Reason
 from pillion.facts import documents as docs
-from pillion.facts import files, hub_errors, understanding
+from pillion.facts import files, hub_errors, trusted, understanding
 from pillion.facts.cache import FactsCache
 from pillion.facts.documents import Documents, Json, RepoFile, Tensor
 from pillion.facts.errors import FactsError
@@ -67,6 +67,31 @@ def read(
     if cache is not None:
         cache.put(key, found)
     return found
+
+
+def trusted_quantizations(
+    base: ModelFacts,
+    *,
+    publishers: Sequence[str] = trusted.PUBLISHERS,
+    token: str | None = None,
+    endpoint: str | None = None,
+    cache: FactsCache | None = None,
+    timeout_seconds: float = 10.0,
+) -> tuple[ModelFacts, ...]:
+    """Quantized checkpoints of a model by publishers that are trusted, as far as the Hub answers.
+
+    Args as for `read`; `publishers` are trusted beside the model's own.
+    """
+    return trusted.quantizations(
+        base,
+        read=lambda repo: read(
+            repo, token=token, endpoint=endpoint, cache=cache, timeout_seconds=timeout_seconds
+        ),
+        publishers=publishers,
+        token=token,
+        endpoint=endpoint,
+        timeout_seconds=timeout_seconds,
+    )
 
 
 def _whose(token: str | None) -> str:

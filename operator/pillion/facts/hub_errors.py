@@ -17,7 +17,7 @@ from pillion.facts.errors import FactsError
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 
 
-def translated(  # noqa: PLR0911 (one case a failure)
+def translated(
     error: Exception, *, repo: str, revision: str | None, endpoint: str, has_token: bool
 ) -> FactsError:
     """A failure of huggingface_hub in our own words."""

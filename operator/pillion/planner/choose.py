@@ -150,8 +150,20 @@ def _nearest_first(turned: Sequence[_Turned]) -> list[_Turned]:
     """Those that came furthest first; among equals fewer accelerators, then the policy's own last word, names."""
     return sorted(
         turned,
-        key=lambda each: (-each.passed, each.trial.candidate.count, each.trial.candidate.names),
+        key=lambda each: (
+            -each.passed,
+            each.trial.candidate.count,
+            _missing_bytes(each),
+            each.trial.candidate.names,
+        ),
     )
+
+
+def _missing_bytes(turned: _Turned) -> int:
+    """How much more memory it would have taken, where memory was looked at."""
+    if turned.passed < checks.CHECKS.index(checks.weights_fit):
+        return 0
+    return turned.trial.kv_cache_bytes - turned.trial.share.division.room
 
 
 def _as_rejected(trial: Trial, rejection: checks.Rejection) -> Rejected:
