@@ -10,6 +10,7 @@ import json
 import re
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def situation(name: str) -> Situation:
 
 def sidecars(namespace: str | None = None) -> list[Raw]:
     """The ModelSidecars of the corpus, in the order of the file, as objects of the namespace."""
-    found: list[Raw] = list(yaml.safe_load_all((FOLDER / "sidecars.yaml").read_text("utf-8")))
+    found = deepcopy(_documents(FOLDER / "sidecars.yaml"))
     if namespace is not None:
         for sidecar in found:
             sidecar["metadata"]["namespace"] = namespace
@@ -86,6 +87,11 @@ def canonical(pod: Raw, original: Raw) -> Raw:
         if "matchExpressions" in term:
             term["matchExpressions"] = sorted(term["matchExpressions"], key=_text)
     return result
+
+
+@cache
+def _documents(path: Path) -> list[Raw]:
+    return list(yaml.safe_load_all(path.read_text("utf-8")))
 
 
 def _situation(path: Path) -> Situation:

@@ -12,8 +12,10 @@ from importlib.resources import files
 from pillion.api import names
 from pillion.injection.pods import Raw
 
-
-SUPERVISOR_LABELS = {"app.kubernetes.io/managed-by": names.FIELD_MANAGER, "app.kubernetes.io/component": "supervisor"}
+SUPERVISOR_LABELS = {
+    "app.kubernetes.io/managed-by": names.FIELD_MANAGER,
+    "app.kubernetes.io/component": "supervisor",
+}
 SUPERVISOR_SELECTOR = ",".join(f"{key}={value}" for key, value in sorted(SUPERVISOR_LABELS.items()))
 
 

@@ -49,7 +49,7 @@ NAMESPACED = {
 MANAGER = {"fieldManager": "someone"}
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - reads as what it says
     """The API server said no, in its own words."""
 
     def __init__(self, status: int, message: str) -> None:

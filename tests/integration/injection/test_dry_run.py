@@ -37,9 +37,18 @@ def test_good_ones_pass_and_nothing_is_created(installed: Api, namespace: str, s
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        pytest.param(("resources", "limits", "memory"), "9 gigabytes", "quantities must match", id="a quantity"),
-        pytest.param(("resources", "requests", "cpu"), "5", "must be less than or equal to cpu limit", id="a request above its limit"),
-        pytest.param(("resources", "limits", "nvidia.com/gpu"), "2", "must be equal to", id="accelerators that differ"),
+        pytest.param(
+            ("resources", "limits", "memory"), "9 gigabytes", "quantities must match", id="a quantity"
+        ),
+        pytest.param(
+            ("resources", "requests", "cpu"),
+            "5",
+            "must be less than or equal to cpu limit",
+            id="a request above its limit",
+        ),
+        pytest.param(
+            ("resources", "limits", "nvidia.com/gpu"), "2", "must be equal to", id="accelerators that differ"
+        ),
         pytest.param(("securityContext", "runAsUser"), -1, "must be between", id="a user"),
     ],
 )

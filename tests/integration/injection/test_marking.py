@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 OLD = "r-aaaaaaaaaaaa"
 NEW = "r-bbbbbbbbbbbb"
-API_VERSIONS = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "CronJob": "batch/v1"}
+API_VERSIONS = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "CronJob": "batch/v1",
+}
 
 
 def workload(kind: str, namespace: str, *, metadata: Raw | None = None, replicas: int = 0) -> Raw:
@@ -82,7 +87,9 @@ class Marking:
 
 def _own_annotations(found: Raw) -> Raw:
     counters = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
-    return {key: value for key, value in found["metadata"].get("annotations", {}).items() if key not in counters}
+    return {
+        key: value for key, value in found["metadata"].get("annotations", {}).items() if key not in counters
+    }
 
 
 @pytest.fixture

@@ -143,7 +143,9 @@ def test_kube_system_and_the_operators_namespace_are_left_alone(
     installed.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": excluded}}, "someone")
     sidecar = corpus.sidecar("bare", excluded)
     assert eventually(lambda: installed.apply(sidecar, "someone"))
-    with_sidecars(installed, namespace)  # written later: when these are acted on, the one before could be as well
+    with_sidecars(
+        installed, namespace
+    )  # written later: when these are acted on, the one before could be as well
     pod = in_namespace(corpus.situation("bare-sidecar").pod, excluded)
     assert not added(installed.create(pod, dry_run=True), pod)
     assert injection.inject(pod, [sidecar]) == pod
