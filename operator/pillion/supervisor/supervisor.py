@@ -55,9 +55,10 @@ HEALTH_TIMEOUT_SECONDS = 10.0
 HANG_SECONDS = 60.0  # without an answer to /health; a busy engine can be silent for seconds
 UNHEALTHY_ANSWERS = 2  # of 503 in a row; vLLM says it once its core is dead, and never takes it back
 TERMINATE_SECONDS = 10.0  # from SIGTERM to SIGKILL; vLLM needs 0.5
+ORPHAN_SECONDS = 1.0  # from the end of the main process to the SIGKILL of what it left
 STAND_DOWN_SECONDS = 2.0  # without a connection, before a pod that is being deleted loses its engine
 STEADY_SECONDS = 60.0  # of serving, after which earlier failures are forgotten
-FIRST_DELAY_SECONDS = 0.5
+FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 60.0
 STALLED_SECONDS = 600.0  # without a byte more on disk, before a fetch is given up
 MOST_CONNECTIONS = 64
@@ -521,15 +522,16 @@ class Engine:
         stream: IO[bytes] | None = self.process.stdout
         if stream is None:
             return
-        for raw in iter(lambda: stream.readline(65536), b""):
-            with contextlib.suppress(OSError, ValueError):
-                sys.stdout.buffer.write(raw)
-                sys.stdout.buffer.flush()
-            line = raw.decode("utf-8", "replace").rstrip()
-            self._tail.append(line)
-            found = KV_CACHE_LINE.search(line)
-            if found:
-                self.kv_cache_tokens = int(found.group(1).replace(",", ""))
+        with stream:
+            for raw in iter(lambda: stream.readline(65536), b""):
+                with contextlib.suppress(OSError, ValueError):
+                    sys.stdout.buffer.write(raw)
+                    sys.stdout.buffer.flush()
+                line = raw.decode("utf-8", "replace").rstrip()
+                self._tail.append(line)
+                found = KV_CACHE_LINE.search(line)
+                if found:
+                    self.kv_cache_tokens = int(found.group(1).replace(",", ""))
 
     def _watch(self) -> None:
         """Wait for the first answer, then see that the engine stays well."""
@@ -821,6 +823,9 @@ class Fetch:
         table = processes()
         send({p.pid for p in table.values() if p.session == self.process.pid}, signal.SIGKILL)
         self.process.wait()
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
 
     def _listed(self, blobs: dict[str, int], kept: Sequence[Instruction]) -> None:
         self.blobs = blobs
@@ -839,12 +844,13 @@ class Fetch:
         stream: IO[bytes] | None = self.process.stdout
         if stream is None:
             return
-        for line in stream:
-            with contextlib.suppress(ValueError):
-                event = json.loads(line)
-                if isinstance(event, dict):
-                    self._events.append(event)
-                    self._wake()
+        with stream:
+            for line in stream:
+                with contextlib.suppress(ValueError):
+                    event = json.loads(line)
+                    if isinstance(event, dict):
+                        self._events.append(event)
+                        self._wake()
         self._wake()
 
 
@@ -1225,7 +1231,8 @@ class Supervisor:
 
     def _bury(self, engine: Engine, now: float) -> None:
         """Wait until no process of it is left, and kill those that do not go."""
-        engine.process.poll()
+        if engine.process.poll() is not None:
+            engine.deadline = min(engine.deadline, now + ORPHAN_SECONDS)
         spared = self._fetch.process.pid if self._fetch is not None else None
         left = members(engine.session, processes(), ours=os.getpid(), spared=spared)
         if not left:
