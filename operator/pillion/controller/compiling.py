@@ -17,7 +17,7 @@ from pillion.api.modeldeployment import (
 from pillion.facts import ModelFacts
 from pillion.hardware import quantities
 
-__all__ = ["compile_sidecar", "free_port", "plain_policy", "served_names", "task_of"]
+__all__ = ["compile_sidecar", "free_port", "plain_policy", "port_pair", "served_names", "task_of"]
 
 Raw = dict[str, Any]
 
@@ -46,6 +46,12 @@ def free_port(wanted: int | None, *, taken: Iterable[int]) -> int:
     while in_use & {port, names.supervisor_port(port)}:
         port += 2
     return port
+
+
+def port_pair(sidecar: Raw) -> tuple[int, int]:
+    """The ports of the engine and of its supervisor. Only the supervisor's is declared: it is reached from outside."""
+    declared = max(int(port["containerPort"]) for port in sidecar["spec"]["container"]["ports"])
+    return declared - 1, declared
 
 
 def plain_policy(

@@ -164,14 +164,12 @@ def _converge(
         case _:
             sidecar, instruct = None, ()
     if sidecar is None and isinstance(step, swap.Done) and _differs(current, wanted):
-        sidecar = wanted
+        sidecar = _with_annotations(wanted, {}, without=swap.PREVIOUS_ANNOTATIONS)
     return step, sidecar, False, instruct
 
 
 def _differs(current: Raw, wanted: Raw) -> bool:
     """Whether what is written of a ModelSidecar, apart from its shape, is another (its plan, the hash it answers)."""
-    if wanted is current:
-        return swap.previous_instruction(current) is not None
     return (
         current["spec"]["instruction"] != wanted["spec"]["instruction"]
         or injection.plan_json(current) != injection.plan_json(wanted)

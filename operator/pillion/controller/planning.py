@@ -14,7 +14,7 @@ from typing import Any
 
 from pillion import hardware, injection, planner
 from pillion.api import names
-from pillion.api.modeldeployment import Checkpoints, ModelDeployment, Task
+from pillion.api.modeldeployment import ModelDeployment, Task
 from pillion.api.reasons import Reason
 from pillion.api.shape import InvalidObjectError
 from pillion.controller import compiling
@@ -25,6 +25,7 @@ from pillion.controller.workloads import desired_pods
 from pillion.controller.world import Finding, Proposal, Proposed, Refused, World
 from pillion.facts import FactsError, ModelFacts
 from pillion.facts import hub as facts_hub
+from pillion.facts.cache import FactsCache
 from pillion.kube import resources
 from pillion.kube.client import Cluster, Forbidden, NotFound
 from pillion.kube.resources import Resource
@@ -51,7 +52,7 @@ class Planning:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._facts_cache = facts_hub.FactsCache()
+        self._facts_cache = FactsCache()
         self._remembered: dict[Key, Proposal] = {}
         self._one_at_a_time = asyncio.Lock()
         self._reading: asyncio.Lock = asyncio.Lock()
@@ -238,19 +239,7 @@ class Planning:
 
         own = await read(model.repo, model.revision)
         variants = await asyncio.gather(*(read(variant, None) for variant in model.variants))
-        found = [own, *variants]
-        if deployment.spec.quantization.checkpoints is Checkpoints.TRUSTED_PUBLISHERS:
-            known = {checkpoint.repo for checkpoint in found}
-            trusted = await asyncio.to_thread(
-                facts_hub.trusted_quantizations,
-                own,
-                token=token,
-                endpoint=self._settings.hub_endpoint,
-                cache=self._facts_cache,
-                timeout_seconds=self._settings.hub_timeout_seconds,
-            )
-            found += [checkpoint for checkpoint in trusted if checkpoint.repo not in known]
-        return tuple(found)
+        return (own, *variants)
 
     async def _token(self, key: Key, deployment: ModelDeployment) -> str | None:
         secret_ref = deployment.spec.model.token_secret_ref
@@ -380,8 +369,7 @@ class Planning:
                 sidecars[other] = proposal.sidecar
         for other, sidecar in sorted(sidecars.items()):
             if other != key:
-                declared = sidecar["spec"]["container"].get("ports") or []
-                yield other, {int(port["containerPort"]) for port in declared}
+                yield other, set(compiling.port_pair(sidecar))
 
     def _neighbours(self, key: Key) -> Iterator[tuple[Raw, ModelDeployment]]:
         """The other ModelDeployments of the namespace that can be read."""

@@ -88,7 +88,7 @@ def served_hash_of(pod: Raw, model: str) -> str | None:
 
 
 def supervisor_port(pod: Raw, model: str) -> int | None:
-    """The second of the two ports that the engine's container declares; None where there is no such container."""
+    """The port that the engine's container declares; None where there is no such container."""
     spec = pod.get("spec", {})
     for container in (spec.get("containers") or []) + (spec.get("initContainers") or []):
         if container["name"] == names.container_name(model):

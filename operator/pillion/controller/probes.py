@@ -50,6 +50,7 @@ class Place(NamedTuple):
 class _Watched:
     report: EngineReport | None = None
     unreachable: bool = False
+    asked: bool = False  # whether the first question has had its answer, or none
     task: asyncio.Task[None] | None = None
 
 
@@ -83,6 +84,10 @@ class Probes:
             place.uid for place, watched in self._watched.get(key, {}).items() if watched.unreachable
         )
 
+    def asking(self, key: Key) -> bool:
+        """Whether a first question is under way: what the engines do will be known in a moment."""
+        return any(not watched.asked for watched in self._watched.get(key, {}).values())
+
     async def close(self) -> None:
         """Stop following."""
         entries = [watched for folder in self._watched.values() for watched in folder.values()]
@@ -106,16 +111,19 @@ class Probes:
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
                 logger.debug("%s: %s does not answer: %s", place.key, place.url, error)
                 failures += 1
+                news, watched.asked = not watched.asked, True
                 # One failure may be the network's; after the second, the last answer says nothing any more.
                 unreachable = loop.time() - silent_since >= UNREACHABLE_AFTER_SECONDS
                 if failures > 1 and (watched.report is not None or unreachable is not watched.unreachable):
                     watched.report, watched.unreachable = None, unreachable
+                    news = True
+                if news:
                     self._changed(place.key)
                 await asyncio.sleep(
                     min(FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 16), LONGEST_RETRY_SECONDS)
                 )
                 continue
-            silent_since, failures = loop.time(), 0
+            silent_since, failures, watched.asked = loop.time(), 0, True
             if watched.report != report or watched.unreachable:
                 watched.report, watched.unreachable = report, False
                 self._changed(place.key)

@@ -181,6 +181,8 @@ class Reconciler:
 
     async def _report(self, world: World, actions: Actions, result: Result) -> None:
         assert world.deployment is not None
+        if self.probes.asking(world.key) and result.problem is None:
+            return  # the answer, or its absence, brings the key here again; until then the status stands
         after = result.world(world)
         verdicts = status_of.verdicts(after, actions, result.problem)
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

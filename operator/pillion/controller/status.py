@@ -20,7 +20,7 @@ from pillion.api.status import (
     TargetStatus,
     WarningStatus,
 )
-from pillion.controller import conditions
+from pillion.controller import compiling, conditions
 from pillion.controller import pods as pod_facts
 from pillion.controller.conditions import Verdict
 from pillion.controller.decide import Actions
@@ -155,8 +155,7 @@ def _target(world: World) -> TargetStatus | None:
 
 
 def _endpoint(sidecar: Raw) -> str:
-    ports = [int(port["containerPort"]) for port in sidecar["spec"]["container"]["ports"]]
-    return names.base_url(min(ports))
+    return names.base_url(compiling.port_pair(sidecar)[0])
 
 
 def _facts(world: World) -> ModelFacts | None:

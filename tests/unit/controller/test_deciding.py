@@ -189,7 +189,8 @@ def test_a_swap_that_fails_on_a_later_pod_brings_the_old_model_and_its_plan_back
     assert {told.pod["metadata"]["name"] for told in actions.instruct} == {"a", "b"}
 
 
-def test_the_way_back_is_forgotten_when_all_pods_serve() -> None:
+@pytest.mark.parametrize("proposes", [True, False], ids=["planned just now", "settled before"])
+def test_the_way_back_is_forgotten_when_all_pods_serve(proposes: bool) -> None:
     other = worlds.sidecar(STAR)
     pods = tuple(worlds.pod(name, engine=SIDECAR, instruction=worlds.text(other)) for name in "ab")
     kept = {
@@ -204,7 +205,7 @@ def test_the_way_back_is_forgotten_when_all_pods_serve() -> None:
         sidecar=kept,
         pods=pods,
         engines={"uid-a": serving, "uid-b": serving},
-        proposal=proposed(STAR, other),
+        proposal=proposed(STAR, other) if proposes else None,
     )
     actions = due(world)
     assert actions.sidecar is not None

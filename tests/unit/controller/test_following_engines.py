@@ -91,8 +91,9 @@ async def test_a_supervisor_that_never_answers_is_unreachable_after_a_while(
     woken: list[Key] = []
     probes = Probes(changed=woken.append)
     probes.follow(KEY, {Place(key=KEY, uid="p", address="127.0.0.1", port=unused_tcp_port)})
-    await until(lambda: woken)
+    await until(lambda: probes.unreachable(KEY))
     assert probes.unreachable(KEY) == {"p"}
+    assert woken == [KEY, KEY]
     assert probes.reports(KEY) == {}
     await probes.close()
 
@@ -112,10 +113,10 @@ async def test_what_is_no_status_is_no_answer(answer: str, monkeypatch: pytest.M
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    woken: list[Key] = []
-    probes = Probes(changed=woken.append)
+    probes = Probes(changed=lambda _: None)
     probes.follow(KEY, {Place(key=KEY, uid="p", address="127.0.0.1", port=runner.addresses[0][1])})
-    await until(lambda: woken)
+    assert probes.asking(KEY)
+    await until(lambda: probes.unreachable(KEY))
     assert probes.reports(KEY) == {}
     await probes.close()
     await runner.cleanup()
