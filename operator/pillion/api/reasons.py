@@ -33,8 +33,8 @@ class Reason(StrEnum):
     about: About
     meaning: str
 
-    def __new__(cls, value: str, about: About, meaning: str) -> Self:
-        """A member is its value; what it is about and what it means come along."""
+    def __new__(cls, value: str, about: About = About.PLANNING, meaning: str = "") -> Self:
+        """A member is its value; the rest comes along (and is left out where a member is looked up by its value)."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.about = about

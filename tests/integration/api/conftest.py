@@ -19,6 +19,9 @@ GROUP, VERSION = "pillion.dev", "v1alpha1"
 PLURALS = {"ModelDeployment": "modeldeployments", "ModelSidecar": "modelsidecars"}
 
 Raw = dict[str, Any]
+Objects = (
+    Any  # a CustomObjectsApi, whose answers are objects to a type checker and mappings to everybody else
+)
 
 
 class RefusedError(Exception):
@@ -26,27 +29,25 @@ class RefusedError(Exception):
 
 
 @pytest.fixture(scope="session")
-def objects(kubectl: Callable[..., str], api_client: client.ApiClient) -> client.CustomObjectsApi:
+def objects(kubectl: Callable[..., str], api_client: client.ApiClient) -> Objects:
     """A client of our kinds, once they are served."""
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(FOLDER))
     made = client.CustomObjectsApi(api_client)
-    for plural in PLURALS.values():
-        assert processes.wait_until(lambda plural=plural: _served(made, plural), seconds=15), (
-            f"{plural} is not served"
-        )
+    assert processes.wait_until(lambda: _served(made), seconds=15), "our kinds are not served"
     return made
 
 
-def _served(objects: client.CustomObjectsApi, plural: str) -> bool:
+def _served(objects: Objects) -> bool:
     try:
-        objects.list_namespaced_custom_object(GROUP, VERSION, "default", plural)
+        for plural in PLURALS.values():
+            objects.list_namespaced_custom_object(GROUP, VERSION, "default", plural)
     except client.ApiException:
         return False
     return True
 
 
 @pytest.fixture(scope="session")
-def tried(objects: client.CustomObjectsApi) -> Callable[..., Raw]:
+def tried(objects: Objects) -> Callable[..., Raw]:
     """What the API server would store of an object; nothing is stored, and a refusal is a `RefusedError`."""
 
     def create(raw: Raw, *, field_validation: str = "Strict") -> Raw:
@@ -61,7 +62,7 @@ def tried(objects: client.CustomObjectsApi) -> Callable[..., Raw]:
                 field_validation=field_validation,
             )
         except client.ApiException as error:
-            raise RefusedError(json.loads(error.body)["message"]) from error
+            raise RefusedError(json.loads(error.body or "{}")["message"]) from error
         return stored
 
     return create

@@ -14,16 +14,14 @@ from tests.unit.api import cases, sidecar_cases
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kubernetes import client
-
-from tests.integration.api.conftest import FOLDER, GROUP, VERSION
+from tests.integration.api.conftest import FOLDER, GROUP, VERSION, Objects
 
 NARROW = ["NAME", "MODEL", "QUANTIZATION", "ACCELERATOR", "TARGET", "PODS", "READY", "REASON", "AGE"]
 WIDE = [*NARROW, "CONTEXT", "ENDPOINT", "MESSAGE"]
 
 
 @pytest.fixture
-def served(objects: client.CustomObjectsApi, namespace: str) -> str:
+def served(objects: Objects, namespace: str) -> str:
     """A namespace with a ModelDeployment that has a status, and a ModelSidecar."""
     of = (GROUP, VERSION, namespace)
     made = objects.create_namespaced_custom_object(*of, "modeldeployments", cases.SMALLEST)
@@ -62,7 +60,7 @@ def test_the_wide_columns(served: str, kubectl: Callable[..., str]) -> None:
 
 
 def test_the_columns_of_an_object_that_nobody_has_looked_at(
-    objects: client.CustomObjectsApi, namespace: str, kubectl: Callable[..., str]
+    objects: Objects, namespace: str, kubectl: Callable[..., str]
 ) -> None:
     objects.create_namespaced_custom_object(GROUP, VERSION, namespace, "modeldeployments", cases.SMALLEST)
     row = table(kubectl("get", "pmd", "--namespace", namespace, "--output", "wide"))
@@ -117,9 +115,7 @@ def explained() -> list[tuple[str, str]]:
     return found
 
 
-def test_explain_has_a_sentence_for_every_field(
-    objects: client.CustomObjectsApi, kubectl: Callable[..., str]
-) -> None:
+def test_explain_has_a_sentence_for_every_field(objects: Objects, kubectl: Callable[..., str]) -> None:
     """All of them at once as kubectl reads them: from the OpenAPI document of the group."""
     assert objects
     served = json.loads(kubectl("get", "--raw", f"/openapi/v3/apis/{GROUP}/{VERSION}"))["components"][
@@ -151,18 +147,14 @@ def test_explain_has_a_sentence_for_every_field(
         "psc.spec.volumes.downwardAPI.items.fieldRef.fieldPath",
     ],
 )
-def test_kubectl_itself_explains(
-    path: str, objects: client.CustomObjectsApi, kubectl: Callable[..., str]
-) -> None:
+def test_kubectl_itself_explains(path: str, objects: Objects, kubectl: Callable[..., str]) -> None:
     assert objects
     said = kubectl("explain", path)
     assert "DESCRIPTION:" in said
     assert "<empty>" not in said
 
 
-def test_a_mistake_reads_well_where_kubectl_prints_it(
-    objects: client.CustomObjectsApi, kubectl: Callable[..., str]
-) -> None:
+def test_a_mistake_reads_well_where_kubectl_prints_it(objects: Objects, kubectl: Callable[..., str]) -> None:
     assert objects
     wrong = json.dumps(cases.changed(cases.SMALLEST, {"spec.model.repo": "qwen3:8b"}))
     with pytest.raises(
@@ -173,7 +165,7 @@ def test_a_mistake_reads_well_where_kubectl_prints_it(
 
 
 def test_the_definitions_are_established_and_without_complaint(
-    objects: client.CustomObjectsApi, kubectl: Callable[..., str]
+    objects: Objects, kubectl: Callable[..., str]
 ) -> None:
     assert objects
     for definition in json.loads(kubectl("get", "-f", str(FOLDER), "--output", "json"))["items"]:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pillion.api.modeldeployment import ModelDeployment
-from tests.integration.api.conftest import GROUP, VERSION, RefusedError
+from tests.integration.api.conftest import GROUP, VERSION, Objects, RefusedError
 from tests.unit.api import cases, sidecar_cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from kubernetes import client
 
 Raw = dict[str, Any]
 
@@ -90,9 +88,7 @@ def test_an_unknown_field_is_not_stored(base: Raw, at: str, tried: Callable[...,
     )
 
 
-def test_status_is_written_apart_from_the_spec_and_whole(
-    objects: client.CustomObjectsApi, namespace: str
-) -> None:
+def test_status_is_written_apart_from_the_spec_and_whole(objects: Objects, namespace: str) -> None:
     of = (GROUP, VERSION, namespace, "modeldeployments")
     made = objects.create_namespaced_custom_object(*of, cases.SMALLEST | {"status": cases.STATUS})
     assert "status" not in made
@@ -107,9 +103,7 @@ def test_status_is_written_apart_from_the_spec_and_whole(
     assert read.status.to_raw() == cases.STATUS
 
 
-def test_a_change_of_the_spec_is_counted_and_leaves_status_alone(
-    objects: client.CustomObjectsApi, namespace: str
-) -> None:
+def test_a_change_of_the_spec_is_counted_and_leaves_status_alone(objects: Objects, namespace: str) -> None:
     of = (GROUP, VERSION, namespace, "modeldeployments")
     made = objects.create_namespaced_custom_object(*of, cases.SMALLEST)
     objects.replace_namespaced_custom_object_status(*of, "chat", made | {"status": cases.STATUS})
