@@ -114,11 +114,7 @@ def available(docker: dockerd.Docker, *, kubernetes_version: str, progress: cach
         return name
     archive = packed(kubernetes_version=kubernetes_version, progress=progress)
     progress("importing the node image into Docker")
-    changes = (
-        'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
-        "ENV container=docker",
-        "STOPSIGNAL SIGRTMIN+3",
-    )
+    changes = ('ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', "ENV container=docker")
     command = [
         docker.client,
         "import",
@@ -126,11 +122,17 @@ def available(docker: dockerd.Docker, *, kubernetes_version: str, progress: cach
         "-",
         name,
     ]
-    unpacking = subprocess.Popen(rootfs.unpacking(archive), stdout=subprocess.PIPE)
-    done = subprocess.run(
-        command, stdin=unpacking.stdout, capture_output=True, text=True, check=False, env=docker.environment()
-    )
-    if unpacking.wait() or done.returncode:
+    with subprocess.Popen(rootfs.unpacking(archive), stdout=subprocess.PIPE) as unpacking:
+        done = subprocess.run(
+            command,
+            stdin=unpacking.stdout,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=docker.environment(),
+        )
+        # Leaving the block closes our end of the pipe: without it the unpacking would wait for a reader for ever.
+    if unpacking.returncode or done.returncode:
         raise NodeImageError(
             f"Docker refused the node image: {done.stderr.strip() or 'its archive is damaged'}."
         )

@@ -90,11 +90,10 @@ def pack(root: Path, archive: Path) -> None:
     """
     compressor = ["zstd", "-q", "-3", "-T0", "-c"] if shutil.which("zstd") else ["gzip", "-1", "-c"]
     with archive.open("wb") as out:
-        tar = subprocess.Popen(
-            ["tar", "-C", root, "--numeric-owner", "--xattrs", "-c", "."], stdout=subprocess.PIPE
-        )
-        packed = subprocess.run(compressor, stdin=tar.stdout, stdout=out, check=False)
-        if tar.wait() or packed.returncode:
+        packing = ["tar", "-C", str(root), "--numeric-owner", "--xattrs", "-c", "."]
+        with subprocess.Popen(packing, stdout=subprocess.PIPE) as tar:
+            packed = subprocess.run(compressor, stdin=tar.stdout, stdout=out, check=False)
+        if tar.returncode or packed.returncode:
             raise RootError(f"{root} could not be packed into {archive}.")
 
 
