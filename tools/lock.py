@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import subprocess
-import sys
 import tempfile
 import tomllib
 import venv
@@ -23,8 +22,8 @@ PIP = "pip>=26"  # the first that can leave out younger releases
 def frozen(python: Path, wanted: list[str]) -> list[str]:
     """Install, and say what is installed."""
     before = (dt.datetime.now(dt.UTC) - QUARANTINE).strftime("%Y-%m-%dT%H:%M:%SZ")
-    pip = [python, "-m", "pip", "--quiet", "install"]
-    subprocess.run([*pip, f"--uploaded-prior-to={before}", *wanted], check=True)  # noqa: S603 (what we declare)
+    install = [str(python), "-m", "pip", "--quiet", "install", f"--uploaded-prior-to={before}", *wanted]
+    subprocess.run(install, check=True)  # noqa: S603 (what we declare)
     listing = subprocess.run([python, "-m", "pip", "freeze"], check=True, capture_output=True, text=True)  # noqa: S603
     return listing.stdout.splitlines()
 
@@ -50,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
