@@ -17,7 +17,7 @@ from pillion.engines.model import (
     instruction_hash,
 )
 from pillion.engines.profiles import Profile, profile
-from pillion.engines.render import render
+from pillion.engines.rendering import render
 
 __all__ = [
     "CPU",

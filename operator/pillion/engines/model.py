@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pillion.api.modeldeployment import Task
+from pillion.api.choices import Task
 
 Raw = dict[str, Any]
 

@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--trust-remote-code", action="store_true")
     serve.add_argument("--language-model-only", action="store_true")
     serve.add_argument("--enforce-eager", action="store_true")
+    serve.add_argument("--seed", type=int)
     serve.add_argument("--disable-access-log-for-endpoints", default="")
     return made
 

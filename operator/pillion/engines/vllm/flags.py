@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 
 from pillion.api import names
-from pillion.api.modeldeployment import Task
+from pillion.api.choices import Task
 from pillion.engines.model import CPU, EngineSettings, Generation
 
 MODEL_PLACEHOLDER = "{model}"  # the supervisor puts the folder with the weights here

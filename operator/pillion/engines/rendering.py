@@ -131,7 +131,7 @@ def _accelerators(settings: EngineSettings) -> dict[str, str]:
 def _volumes(settings: EngineSettings) -> tuple[list[Raw], list[Raw]]:
     """The mounts of the container and the volumes of the pod, in the same order."""
     annotation = f"metadata.annotations['{names.engine_annotation(settings.name)}']"
-    item = {"path": names.INSTRUCTION_FILE, "fieldRef": {"apiVersion": "v1", "fieldPath": annotation}}
+    item = {"path": names.INSTRUCTION_FILE, "fieldRef": {"fieldPath": annotation}}
     table: list[tuple[str, Raw, Raw]] = [
         (names.CACHE_VOLUME, _cache_mount(settings), _cache_source(settings)),
         (
