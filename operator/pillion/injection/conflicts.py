@@ -12,6 +12,7 @@ from pillion.api.reasons import Reason
 from pillion.injection import pod_security, pods, sidecars
 from pillion.injection.findings import Finding
 
+INJECT_NEVER = "false"  # on a namespace: the policies leave all of its pods alone
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
@@ -28,9 +29,11 @@ def conflicts(
         pod_spec: of the target's pod template, as its owner wrote it.
         sidecar: the ModelSidecar.
         others: the ModelSidecars of other engines beside the same application.
-        namespace_labels: the namespace's, for its Pod Security level; None where they are not known.
+        namespace_labels: the namespace's, for its Pod Security level and whether it keeps engines out; None where
+            they are not known.
     """
     return [
+        *_namespace(namespace_labels or {}),
         *_left_alone(pod_spec),
         *_names_taken(pod_spec, sidecar),
         *_ports_in_use(pod_spec, sidecar),
@@ -58,6 +61,18 @@ def notices(pod_spec: Mapping[str, Any], sidecar: Mapping[str, Any]) -> list[Fin
         if not chosen or container["name"] in chosen:
             found += _overlaps(container, sidecar)
     return found
+
+
+def _namespace(namespace_labels: Mapping[str, str]) -> list[Finding]:
+    if namespace_labels.get(names.INJECT_LABEL) != INJECT_NEVER:
+        return []
+    return [
+        Finding(
+            Reason.NAMESPACE_EXCLUDED,
+            f'The namespace has the label {names.INJECT_LABEL}: "{INJECT_NEVER}", which keeps engines out of its pods. '
+            "Take the label away, or choose a target in another namespace.",
+        )
+    ]
 
 
 def _left_alone(pod_spec: Mapping[str, Any]) -> list[Finding]:

@@ -36,9 +36,13 @@ class Marker:
     ours: bool  # our field manager for this model holds something on the workload
     others: tuple[str, ...]  # other field managers that hold the model's annotation, sorted
 
+    marked: bool  # the workload has the label that the operator finds it by
+
     def is_stale(self, revision: str) -> bool:
-        """Whether the pods would ask for another revision; a value that a user wrote is never stale."""
-        return self.value is None or (names.is_revision(self.value) and self.value != revision)
+        """Whether a part is missing, or another revision is asked for; a value that a user wrote is never stale."""
+        if self.value is None or self.label is None or not self.marked:
+            return True
+        return names.is_revision(self.value) and self.value != revision
 
 
 def can_be_marked(api_version: str, kind: str) -> bool:
@@ -64,6 +68,7 @@ def marker(workload: Mapping[str, Any], model: str) -> Marker:
         value=pods.annotations(template).get(names.model_annotation(model)),
         ours=any(entry.get("manager") == manager for entry in _managed_fields(workload)),
         others=tuple(sorted(holders - {manager})),
+        marked=pods.labels(workload).get(names.MARKED_LABEL) == names.MARKED,
     )
 
 

@@ -73,7 +73,7 @@ class Marking:
         """Leave, then read again and clear away what stayed."""
         answer = self.api.apply(injection.unmark_patch(self.now()), names.marker_manager(model))
         patch = injection.leftover_patch(answer, model=model)
-        return self.api.patch(answer, patch) if patch else answer
+        return self.api.patch(answer, patch, names.marker_manager(model)) if patch else answer
 
     def equals_the_original(self) -> bool:
         now = self.now()
@@ -190,7 +190,10 @@ def test_the_user_goes_on_applying_their_own_file(make: Callable[..., Marking], 
 
 
 class TestAnExportedLiveObject:
-    """`kubectl get -o yaml`, then apply: whoever does that holds our values too."""
+    """`kubectl get -o yaml`, then apply: whoever does that holds our values too.
+
+    By force, because the deployment controller's annotations are in it as well.
+    """
 
     @staticmethod
     def exported(live: Raw) -> Raw:
@@ -202,7 +205,7 @@ class TestAnExportedLiveObject:
 
     def test_leaves_nothing_of_ours_behind(self, make: Callable[..., Marking], installed: Api) -> None:
         target = make()
-        installed.apply(self.exported(target.mark("chat")), "someone-else")
+        installed.apply(self.exported(target.mark("chat")), "someone-else", force=True)
         assert injection.marker(target.now(), "chat").others == ("someone-else",)
 
         left = installed.apply(injection.unmark_patch(target.now()), "pillion/chat")
@@ -214,7 +217,7 @@ class TestAnExportedLiveObject:
     def test_of_two_models_is_cleared_by_the_last(self, make: Callable[..., Marking], installed: Api) -> None:
         target = make()
         target.mark("chat")
-        installed.apply(self.exported(target.mark("embed")), "someone-else")
+        installed.apply(self.exported(target.mark("embed")), "someone-else", force=True)
         left = target.unmark("chat")
         assert injection.pod_template(left)["metadata"]["labels"]["pillion.dev/inject"] == "true"
         assert injection.marker(left, "chat").value is None
@@ -226,7 +229,7 @@ class TestAnExportedLiveObject:
         self, make: Callable[..., Marking], installed: Api
     ) -> None:
         target = make()
-        installed.apply(self.exported(target.mark("chat")), "someone-else")
+        installed.apply(self.exported(target.mark("chat")), "someone-else", force=True)
         with pytest.raises(Refused, match='conflict with "someone-else"') as refusal:
             target.mark("chat", NEW)
         assert refusal.value.status == 409
@@ -236,7 +239,7 @@ class TestAnExportedLiveObject:
     ) -> None:
         """The patch is about an object that was read; another model may have been marked since."""
         target = make()
-        installed.apply(self.exported(target.mark("chat")), "someone-else")
+        installed.apply(self.exported(target.mark("chat")), "someone-else", force=True)
         left = installed.apply(injection.unmark_patch(target.now()), "pillion/chat")
         patch = injection.leftover_patch(left, model="chat")
         assert patch

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OLD, NEW = "r-aaaaaaaaaaaa", "r-bbbbbbbbbbbb"
 CHAT = "model.pillion.dev/chat"
+EMBED = "model.pillion.dev/embed"
+INJECT = {"pillion.dev/inject": "true"}
 
 
 def workload(
@@ -142,7 +144,17 @@ def test_what_a_marker_says() -> None:
 )
 def test_which_markers_are_stale(value: str | None, stale: bool) -> None:
     annotations = {} if value is None else {CHAT: value}
-    assert injection.marker(workload(annotations=annotations), "chat").is_stale(NEW) is stale
+    target = workload(labels=INJECT, annotations=annotations, marked=True)
+    assert injection.marker(target, "chat").is_stale(NEW) is stale
+
+
+@pytest.mark.parametrize(
+    "missing", [{"labels": None}, {"marked": False}], ids=["its label", "the workload's label"]
+)
+def test_a_marker_that_somebody_took_a_part_of_is_stale(missing: dict[str, Any]) -> None:
+    whole: dict[str, Any] = {"labels": INJECT, "annotations": {CHAT: NEW}, "marked": True}
+    assert not injection.marker(workload(**whole), "chat").is_stale(NEW)
+    assert injection.marker(workload(**whole | missing), "chat").is_stale(NEW)
 
 
 def applied(target: Raw, operations: list[Raw] | None) -> Raw:
@@ -160,10 +172,6 @@ def applied(target: Raw, operations: list[Raw] | None) -> Raw:
         else:
             del below[last]
     return result
-
-
-EMBED = "model.pillion.dev/embed"
-INJECT = {"pillion.dev/inject": "true"}
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,11 @@ def test_a_conflict_is_named_with_its_remedy(pod_spec: Raw, reason: Reason, says
     assert says in found.message
 
 
+def test_a_namespace_can_keep_engines_out() -> None:
+    (found,) = injection.conflicts(spec(), CHAT, namespace_labels={"pillion.dev/inject": "false"})
+    assert found.reason is Reason.NAMESPACE_EXCLUDED
+
+
 def test_all_conflicts_are_told_together() -> None:
     pod_spec = spec(hostNetwork=True, volumes=[{"name": "pillion-chat-ins"}, {"name": "pillion-chat-shm"}])
     assert [found.reason for found in injection.conflicts(pod_spec, CHAT)] == [
