@@ -88,7 +88,7 @@ def shape(config: Json, *, sentence_config: Json | None = None) -> Shape:
     text = text_part(config)
     model_type = str(text.get("model_type") or config.get("model_type") or "")
     text = {**_CLASS_DEFAULTS.get(model_type, {}), **{k: v for k, v in text.items() if v is not None}}
-    layers = _needed(text, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    layers = _listed_layers(text) or _needed(text, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
     hidden = _needed(text, "hidden_size", "n_embd", "d_model", "model_dim", "dim")
     experts = _first(
         text, "num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts", "num_routed_experts"
@@ -155,6 +155,14 @@ def _attention(text: Json, model_type: str, *, layers: int, hidden: int) -> Atte
         recurrent_layers=recurrent,
         recurrent_state_bytes=_state_bytes(text) if recurrent else 0,
     )
+
+
+def _listed_layers(text: Json) -> int | None:
+    """Layers where a configuration lists their kinds and gives no number."""
+    if _first(text, "num_hidden_layers", "n_layer", "n_layers", "num_layers"):
+        return None
+    kinds = text.get("layer_types") or text.get("layers_block_type") or text.get("hybrid_override_pattern")
+    return len(kinds) if isinstance(kinds, list | str) and kinds else None
 
 
 def _kv_heads(text: Json, heads: int) -> int:
