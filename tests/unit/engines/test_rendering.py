@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,6 +247,36 @@ def test_threads_follow_the_cpu_limit() -> None:
 
     assert env["OMP_NUM_THREADS"] == "2"  # of 2.5 cores
     assert env["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+
+
+def test_the_container_starts_the_supervisor_with_its_arguments(tmp_path: Path) -> None:
+    program = tmp_path / "supervisor.py"
+    program.write_text("import sys; print(sys.argv[1:])")
+
+    done = subprocess.run(wait_and_start(program), capture_output=True, text=True, timeout=30, check=True)
+
+    assert done.stdout == "['--port=18001', 'with space']\n"
+
+
+def test_a_container_without_the_supervisor_runs_and_waits_and_ends_when_told(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        wait_and_start(tmp_path / "supervisor.py"), stdout=subprocess.PIPE, text=True
+    ) as waiting:
+        assert waiting.stdout is not None
+        said = waiting.stdout.readline()
+        assert waiting.poll() is None
+        waiting.send_signal(signal.SIGTERM)
+        code = waiting.wait(timeout=30)
+
+    assert said == f"pillion: waiting for {tmp_path / 'supervisor.py'}\n"
+    assert code == 0
+
+
+def wait_and_start(program: Path) -> list[str]:
+    """The container's command, with another place for the supervisor."""
+    command = engines.render(gpu()).container["command"]
+    assert command[3] == "/etc/pillion/supervisor/supervisor.py"
+    return [*command[:3], str(program), "--port=18001", "with space"]
 
 
 @pytest.mark.parametrize(
