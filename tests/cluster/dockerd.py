@@ -302,12 +302,21 @@ def _prepare(programs: Path) -> None:
             "ip6tables-restore",
         ):
             (names / name).symlink_to(unpacked)
-    lacking = [f"CAP_{name}" for bit, name in enumerate(CAPABILITIES) if not _bounding_set() >> bit & 1]
-    edits = " ".join(f"""-e 's/"{name}",//g' -e 's/,"{name}"//g'""" for name in lacking) or "-e ''"
     wrapper = names / "pillion-runc"
-    runc = shutil.which("runc", path=_environment(programs)["PATH"])
-    wrapper.write_text(RUNC_WRAPPER.format(names=", ".join(lacking) or "none", edits=edits, runc=runc))
+    runc = shutil.which("runc", path=_environment(programs)["PATH"]) or "runc"
+    wrapper.write_text(runc_wrapper(lacking=lacking_capabilities(_bounding_set()), runc=runc))
     wrapper.chmod(0o755)
+
+
+def lacking_capabilities(bounding_set: int) -> list[str]:
+    """The names of the capabilities that nobody on this host can have, from the mask in /proc/self/status."""
+    return [f"CAP_{name}" for bit, name in enumerate(CAPABILITIES) if not bounding_set >> bit & 1]
+
+
+def runc_wrapper(*, lacking: Sequence[str], runc: str) -> str:
+    """A script that runs runc without asking for these capabilities."""
+    edits = " ".join(f"""-e 's/"{name}",//g' -e 's/,"{name}"//g'""" for name in lacking) or "-e ''"
+    return RUNC_WRAPPER.format(names=", ".join(lacking) or "none", edits=edits, runc=runc)
 
 
 def _bounding_set() -> int:
@@ -430,12 +439,17 @@ def _clean_firewall(before: Photograph) -> None:
         known = before.rules.get(f"{program} {table}", ())
         new = [line for line in _rules(program, table) if line not in known]
         for line in new:
-            if line.startswith("-A ") and re.search(r"\bDOCKER|\bdocker0\b|\bbr-[0-9a-f]{12}\b", line):
+            if is_dockers(line):
                 _iptables(program, "-t", table, "-D", *_words(line.removeprefix("-A ")))
         chains = [line.split()[1] for line in new if line.startswith("-N DOCKER")]
         for action in ("-F", "-X"):
             for chain in chains:
                 _iptables(program, "-t", table, action, chain)
+
+
+def is_dockers(line: str) -> bool:
+    """Whether a line of `iptables -S` is a rule that names one of Docker's chains or bridges."""
+    return line.startswith("-A ") and re.search(r"\bDOCKER|\bdocker0\b|\bbr-[0-9a-f]{12}\b", line) is not None
 
 
 def _words(rule: str) -> list[str]:

@@ -17,18 +17,24 @@ import tarfile
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tests.cluster import cache, rootfs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ARCHITECTURES = {
     "x86_64": "amd64",
     "aarch64": "arm64",
 }  # what the kernel says → what image configurations say
+
+OCI_MEDIA_TYPES = {
+    "manifest": "application/vnd.oci.image.manifest.v1+json",
+    "config": "application/vnd.oci.image.config.v1+json",
+    "layer": "application/vnd.oci.image.layer.v1.tar",
+}
 
 
 class Tree:
@@ -217,6 +223,62 @@ def identities(path: Path) -> dict[str, str]:
         for entry in manifest
         for name in entry["RepoTags"]
     }
+
+
+def write_missing(path: Path, target: IO[bytes], *, present: Collection[str]) -> None:
+    """Write an archive's images as an OCI layout without the layers that the receiver has (by digest).
+
+    containerd takes a layout whose blobs it has already, where an archive of `docker save` must be complete; so a
+    change to a program costs its own layer, not the whole root once more.
+    """
+    with tarfile.open(path) as source, tarfile.open(fileobj=target, mode="w|", bufsize=1 << 20) as tar:
+        member = source.extractfile("manifest.json")
+        saved = json.load(member) if member else []
+        written = set(present)
+        index = []
+        for entry in saved:
+            config_digest = f"sha256:{entry['Config'].removesuffix('.json')}"
+            blobs = {config_digest: source.getmember(entry["Config"])}
+            blobs |= {f"sha256:{name.split('/', 1)[0]}": source.getmember(name) for name in entry["Layers"]}
+            for digest, header in blobs.items():
+                if digest not in written:
+                    written.add(digest)
+                    _copy_blob(source, header, tar, digest)
+            manifest = _manifest(config_digest, blobs)
+            digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+            _add(tar, _blob_name(digest), manifest)
+            index += [
+                _descriptor("manifest", digest, len(manifest))
+                | {"annotations": {"io.containerd.image.name": name}}
+                for name in entry["RepoTags"]
+            ]
+        _add(tar, "index.json", json.dumps({"schemaVersion": 2, "manifests": index}).encode())
+        _add(tar, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+
+
+def _manifest(config_digest: str, blobs: Mapping[str, tarfile.TarInfo]) -> bytes:
+    config, *layers = blobs.items()
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MEDIA_TYPES["manifest"],
+        "config": _descriptor("config", config_digest, config[1].size),
+        "layers": [_descriptor("layer", digest, header.size) for digest, header in layers],
+    }
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def _descriptor(what: str, digest: str, size: int) -> dict[str, object]:
+    return {"mediaType": OCI_MEDIA_TYPES[what], "digest": digest, "size": size}
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _copy_blob(source: tarfile.TarFile, header: tarfile.TarInfo, tar: tarfile.TarFile, digest: str) -> None:
+    copied = tarfile.TarInfo(_blob_name(digest))
+    copied.mode, copied.size = 0o644, header.size
+    tar.addfile(copied, source.extractfile(header))
 
 
 class _Hashing(io.RawIOBase):

@@ -9,6 +9,7 @@ last one to go takes the daemon with it.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import platform
@@ -61,8 +62,7 @@ class KindCluster:
         wanted = images.identities(archive)
         lacking = [node for node in self.nodes if not _has(self, node, wanted)]
         if lacking:
-            mebibytes = archive.stat().st_size / 2**20
-            progress(f"loading {', '.join(wanted)} ({mebibytes:.0f} MiB) onto {len(lacking)} node(s)")
+            progress(f"loading {', '.join(wanted)} onto {', '.join(lacking)}")
         with concurrent.futures.ThreadPoolExecutor() as pool:
             list(pool.map(lambda node: _import(self, node, archive), lacking))
         return list(wanted)
@@ -392,28 +392,25 @@ def _has(cluster: KindCluster, node: str, wanted: dict[str, str]) -> bool:
 
 
 def _import(cluster: KindCluster, node: str, archive: Path) -> None:
-    """What `kind load image-archive` does, on one node."""
-    command = [
-        cluster.docker.client,
-        "exec",
-        "--interactive",
-        node,
-        "ctr",
-        "--namespace=k8s.io",
-        "images",
-        "import",
-    ]
-    with archive.open("rb") as handle:
-        done = subprocess.run(
-            [*command, "--digests", "--snapshotter=overlayfs", "-"],
-            stdin=handle,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=cluster.docker.environment(),
-        )
-    if done.returncode:
-        raise KindError(f"{node} does not take {archive}: {_reason(done.stderr)}")
+    """What `kind load image-archive` does, on one node, without the layers that lie there already."""
+    present = set(
+        cluster.node_exec("ctr", "--namespace=k8s.io", "content", "ls", "--quiet", node=node).stdout.split()
+    )
+    ctr = ("ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", "-")
+    with subprocess.Popen(
+        [cluster.docker.client, "exec", "--interactive", node, *ctr],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=cluster.docker.environment(),
+    ) as importing:
+        assert importing.stdin is not None
+        assert importing.stderr is not None
+        with contextlib.suppress(BrokenPipeError), importing.stdin as target:
+            images.write_missing(archive, target, present=present)
+        said = importing.stderr.read().decode(errors="replace")
+    if importing.returncode:
+        raise KindError(f"{node} does not take {archive}: {_reason(said)}")
 
 
 def _kind(docker: dockerd.Docker, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,9 @@ whatever Python runs here. Names begin with `localhost/`: no kubelet can pull th
 
 from __future__ import annotations
 
+import compileall
 import platform
+import py_compile
 import subprocess
 import sys
 import tomllib
@@ -75,10 +77,17 @@ def operator(*, progress: cache.Progress = print) -> images.Image:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 
     def fill(tree: images.Tree, workshop: Path) -> None:
-        unpacked = _unpacked(root, workshop)
-        _copy_source(source, unpacked / PACKAGES_FOLDER)
-        _compile(unpacked, PACKAGES_FOLDER)
-        tree.copy(unpacked / PACKAGES_FOLDER, under=PACKAGES_FOLDER)
+        copy = workshop / "source"
+        _copy_source(source, copy)
+        if f"python{sys.version_info.major}.{sys.version_info.minor}" == PYTHON:
+            # Byte code only saves time at the start, so another Python does without it.
+            compileall.compile_dir(
+                copy,
+                ddir=f"/{PACKAGES_FOLDER}",
+                quiet=2,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+        tree.copy(copy, under=PACKAGES_FOLDER)
         _add_metadata(tree, project)
 
     fingerprint = _fingerprint([path for path in sorted(source.rglob("*")) if _is_source(path)], source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tarfile
@@ -192,3 +193,30 @@ def test_a_layer_of_the_cache_is_filled_once_for_a_recipe(
     assert first == again
     assert other.digest != first.digest
     assert list(members(other)) == ["recipe"]
+
+
+def blobs_of(layout: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(layout)) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}  # type: ignore[union-attr]
+
+
+def test_layers_that_the_receiver_has_stay_out_and_are_still_named(tmp_path: Path) -> None:
+    bottom = layer(tmp_path, images.Tree().file("etc/os", b"root"), "bottom")
+    top = layer(tmp_path, images.Tree().file("app", b"program"), "top")
+    image = images.Image(names=["localhost/app:dev"], layers=[bottom, top])
+    images.write(tmp_path / "app.tar", [image])
+    sent = io.BytesIO()
+
+    images.write_missing(tmp_path / "app.tar", sent, present={bottom.digest})
+
+    blobs = blobs_of(sent.getvalue())
+    [entry] = json.loads(blobs["index.json"])["manifests"]
+    manifest = json.loads(blobs[f"blobs/{entry['digest'].replace(':', '/')}"])
+    assert entry["annotations"] == {"io.containerd.image.name": "localhost/app:dev"}
+    assert manifest["config"]["digest"] == image.identity()
+    assert [told["digest"] for told in manifest["layers"]] == [bottom.digest, top.digest]
+    assert [told["size"] for told in manifest["layers"]] == [
+        path.tar.stat().st_size for path in (bottom, top)
+    ]
+    assert blobs[f"blobs/{top.digest.replace(':', '/')}"] == top.tar.read_bytes()
+    assert f"blobs/{bottom.digest.replace(':', '/')}" not in blobs
