@@ -5,6 +5,7 @@ from typing import Any
 
 from pillion.facts import ModelFacts, understanding
 from pillion.facts.documents import Documents, RepoFile, Tensor
+from pillion.facts.tensors import stored_bytes
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 Linear = Callable[[str, int, int], Iterator[Tensor]]
@@ -96,10 +97,12 @@ def documents(
     config: Mapping[str, Any],
     tensors: tuple[Tensor, ...] | None,
     *,
-    files: tuple[RepoFile, ...] = (RepoFile(name="model.safetensors", size_bytes=1000),),
+    files: tuple[RepoFile, ...] | None = None,
     **more: Any,
 ) -> Documents:
     """A repository with these documents, and a chat template unless other settings of the tokenizer are given."""
+    weights_bytes = sum(stored_bytes(tensor) for tensor in tensors or ())
+    files = files or (RepoFile(name="model.safetensors", size_bytes=weights_bytes),)
     more.setdefault("tokenizer_config", {"chat_template": "{{ messages }}", "tokenizer_class": "Tokens"})
     return Documents(repo=repo, commit=COMMIT, config=config, tensors=tensors, files=files, **more)
 

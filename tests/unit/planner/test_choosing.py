@@ -1,0 +1,221 @@
+"""Which checkpoint, quantization and accelerator each policy takes."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from pillion import planner
+from pillion.api.reasons import Reason
+from pillion.facts import understanding
+from pillion.facts.documents import Tensor
+from tests.unit.facts import checkpoints
+from tests.unit.hardware import nodes
+from tests.unit.planner import worlds
+from tests.unit.planner.worlds import A10G, A100, H100, L4, PLAIN, T4
+
+FAMILY = (worlds.QWEN3_8B, worlds.QWEN3_8B_AWQ, worlds.QWEN3_8B_FP8)
+
+
+@pytest.mark.parametrize(
+    ("policy", "there", "expected"),
+    [
+        pytest.param(
+            "Balanced",
+            [H100],
+            ("None", "NVIDIA-H100-80GB-HBM3"),
+            id="Balanced: 16 bit where it fits with ease",
+        ),
+        pytest.param("Balanced", [L4], ("FP8", "NVIDIA-L4"), id="Balanced: 8 bit for the preferred requests"),
+        pytest.param(
+            "Balanced", [T4], ("FP8", "Tesla-T4"), id="Balanced: 8 bit before 4 even on a small card"
+        ),
+        pytest.param(
+            "Balanced",
+            [T4, L4, A100, H100],
+            ("FP8", "NVIDIA-L4"),
+            id="Balanced: the smallest card that holds all",
+        ),
+        pytest.param(
+            "Quality", [T4, L4, A100, H100], ("None", "NVIDIA-A100-SXM4-40GB"), id="Quality: 16 bit"
+        ),
+        pytest.param("Quality", [L4], ("None", "NVIDIA-L4"), id="Quality: 16 bit with fewer requests"),
+        pytest.param("Quality", [T4], ("FP8", "Tesla-T4"), id="Quality: 8 bit where 16 does not fit"),
+        pytest.param(
+            "Economy", [T4, L4, H100], ("FP8", "NVIDIA-L4"), id="Economy: the least memory for the requests"
+        ),
+        pytest.param("Economy", [T4], ("AWQ", "Tesla-T4"), id="Economy: 4 bit for more requests"),
+    ],
+)
+def test_policies(policy: str, there: list[dict[str, Any]], expected: tuple[str, str]) -> None:
+    answer = worlds.planned(*FAMILY, on=there, quantization={"policy": policy})
+    assert worlds.choice(answer)[:2] == expected
+
+
+def test_a_published_checkpoint_comes_before_quantization_while_loading() -> None:
+    assert worlds.planned(*FAMILY, on=[L4]).plan.checkpoint == worlds.QWEN3_8B_FP8.repo
+    alone = worlds.planned(worlds.QWEN3_8B, on=[L4]).plan
+    assert (alone.checkpoint, alone.quantization, alone.on_the_fly) == (worlds.QWEN3_8B.repo, "FP8", "fp8")
+
+
+def test_a_checkpoint_that_is_quantized_gets_no_flag_for_it() -> None:
+    assert worlds.planned(*FAMILY, on=[T4], quantization={"method": "AWQ"}).plan.on_the_fly is None
+
+
+@pytest.mark.parametrize(
+    ("quantization", "expected"),
+    [
+        pytest.param({"method": "AWQ"}, "AWQ", id="a pinned method"),
+        pytest.param({"method": "None"}, "None", id="pinned to 16 bit"),
+        pytest.param({"maxBits": 8}, "FP8", id="at most 8 bit"),
+        pytest.param({"maxBits": 4}, "AWQ", id="at most 4 bit"),
+    ],
+)
+def test_pins_and_bounds(quantization: dict[str, Any], expected: str) -> None:
+    assert worlds.planned(*FAMILY, on=[A100], quantization=quantization).plan.quantization == expected
+
+
+def test_economy_goes_no_lower_than_the_bits_it_may() -> None:
+    economy = {"policy": "Economy", "minBits": 8}
+    assert worlds.planned(*FAMILY, on=[T4], quantization=economy).plan.quantization == "FP8"
+
+
+def test_products_restrict_the_choice() -> None:
+    answer = worlds.planned(*FAMILY, on=[L4, H100], hardware={"products": ["NVIDIA-H100-80GB-HBM3"]})
+    assert answer.plan.product == "NVIDIA-H100-80GB-HBM3"
+    assert any(rejected.reason is Reason.PRODUCT_NOT_ALLOWED for rejected in answer.rejected)
+
+
+def test_a_card_without_bfloat16_comes_after_an_equal_one_that_has_it() -> None:
+    pair = [nodes.gpu_node("a", "NVIDIA-A10G"), nodes.gpu_node("b", "Tesla-T4", label_mib=23_028)]
+    assert worlds.planned(worlds.TINY, on=pair).plan.product == "NVIDIA-A10G"
+
+
+def test_several_accelerators_only_as_far_as_the_spec_lets_them() -> None:
+    two = nodes.gpu_node("two", "NVIDIA-L4", 2)
+    assert worlds.planned(worlds.QWEN3_8B, on=[two], quantization={"method": "None"}).plan.count == 1
+    # in 16 bit one L4 holds three requests, two hold all eight
+    answer = worlds.planned(
+        worlds.QWEN3_8B, on=[two], quantization={"method": "None"}, hardware={"maxPerPod": 2}
+    )
+    assert (answer.plan.count, answer.plan.tensor_parallel) == (2, 2)
+    assert answer.plan.given_up is None
+
+
+def test_70_billion_parameters_on_four_cards() -> None:
+    four = nodes.gpu_node("four", "NVIDIA-H100-80GB-HBM3", 4, cpu="64", memory="512Gi")
+    answer = worlds.planned(worlds.LLAMA_70B, on=[four], hardware={"maxPerPod": 4})
+    assert worlds.choice(answer) == ("FP8", "NVIDIA-H100-80GB-HBM3", 2)
+
+
+def test_economy_takes_an_8_bit_kv_cache_where_it_gives_more_requests_and_says_so() -> None:
+    answer = worlds.planned(worlds.QWEN3_8B, on=[L4], quantization={"policy": "Economy", "method": "None"})
+    assert answer.plan.kv_cache_dtype == "fp8"
+    assert Reason.KV_CACHE_QUANTIZED in {warned.reason for warned in answer.warnings}
+    balanced = worlds.planned(worlds.QWEN3_8B, on=[L4], quantization={"method": "None"})
+    assert balanced.plan.kv_cache_dtype is None
+
+
+def test_a_pinned_kv_cache_is_taken_everywhere() -> None:
+    answer = worlds.planned(worlds.QWEN3_8B, on=[L4], serving={"kvCacheDtype": "FP8"})
+    assert answer.plan.kv_cache_dtype == "fp8"
+    assert worlds.refused(worlds.QWEN3_8B, on=[T4], serving={"kvCacheDtype": "FP8"}).rejected[0].reason is (
+        Reason.COMPUTE_CAPABILITY_TOO_LOW
+    )
+
+
+def test_cpu_only_where_there_is_no_accelerator_at_all() -> None:
+    answer = worlds.planned(worlds.TINY, on=[PLAIN])
+    assert (answer.plan.device, answer.plan.product, answer.plan.count) == (planner.Device.CPU, None, 0)
+    assert Reason.CPU_IS_SLOW in {warned.reason for warned in answer.warnings}
+
+
+@pytest.mark.parametrize(
+    "accelerator",
+    [
+        pytest.param(nodes.gpu_node("busy", "NVIDIA-L4"), id="a busy one"),
+        pytest.param(nodes.node("unread", allocatable={"nvidia.com/gpu": "1"}), id="one without labels"),
+        pytest.param(nodes.gpu_node("away", "NVIDIA-L4", unschedulable=True), id="one on a cordoned node"),
+    ],
+)
+def test_an_accelerator_that_cannot_be_used_now_never_means_cpu(accelerator: dict[str, Any]) -> None:
+    worlds.refused(worlds.TINY, on=[PLAIN, accelerator], beside=[nodes.pod("busy", gpu="1")])
+
+
+def test_cpu_beside_accelerators_where_it_is_asked_for() -> None:
+    answer = worlds.planned(worlds.TINY, on=[PLAIN, L4], hardware={"accelerator": "CPU"})
+    assert answer.plan.device is planner.Device.CPU
+
+
+def test_a_shared_card_only_where_it_is_named() -> None:
+    shared = nodes.gpu_node(
+        "s",
+        "NVIDIA-L4-SHARED",
+        4,
+        labels={"nvidia.com/gpu.replicas": "4", "nvidia.com/gpu.sharing-strategy": "mps"},
+    )
+    refused = worlds.refused(worlds.TINY, on=[shared])
+    assert refused.rejected[0].reason is Reason.SHARED_ACCELERATOR
+    plan = worlds.planned(worlds.TINY, on=[shared], hardware={"products": ["NVIDIA-L4-SHARED"]}).plan
+    assert plan.gpu_memory_utilization == pytest.approx(0.23)
+    assert plan.kv_cache_bytes is not None
+    assert plan.memory.usable <= plan.memory.total / 4
+
+
+def test_an_embedding_model_keeps_no_cache_and_takes_its_whole_length() -> None:
+    config = {
+        "architectures": ["BertModel"],
+        "model_type": "bert",
+        "num_hidden_layers": 12,
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_attention_heads": 12,
+        "vocab_size": 30_522,
+        "max_position_embeddings": 512,
+        "torch_dtype": "float32",
+    }
+    weights = (Tensor(name="encoder.layer.0.output.dense.weight", dtype="F32", shape=(1000, 1000)),)
+    bert = understanding.facts(
+        checkpoints.documents("a/bert", config, weights, pipeline_tag="feature-extraction")
+    )
+    plan = worlds.planned(bert, on=[L4]).plan
+    assert (plan.context_tokens, plan.memory.kv_cache, plan.kv_cache_bytes) == (512, 0, None)
+
+
+def test_the_order_of_nodes_and_variants_changes_nothing() -> None:
+    there = [T4, L4, A10G, A100, H100]
+    answers = {
+        planner.plan_to_json(worlds.planned(*FAMILY, on=list(order)).plan)
+        for order in itertools.islice(itertools.permutations(there), 0, 120, 17)
+    }
+    swapped = worlds.planned(FAMILY[0], FAMILY[2], FAMILY[1], on=there)
+    assert answers == {planner.plan_to_json(swapped.plan)}
+
+
+def test_where_pods_run_their_card_is_taken_again() -> None:
+    on_h100 = worlds.planned(worlds.QWEN3_8B, on=[H100]).plan
+    fresh = worlds.planned(worlds.QWEN3_8B, on=[L4, H100])
+    assert fresh.plan.product == "NVIDIA-L4"
+    again = worlds.planned(worlds.QWEN3_8B, on=[L4, H100], previous=on_h100)
+    assert again.plan.product == "NVIDIA-H100-80GB-HBM3"
+    assert (again.plan.memory_limit_bytes, again.plan.cache_bytes) == (
+        on_h100.memory_limit_bytes,
+        on_h100.cache_bytes,
+    )
+
+
+def test_a_card_that_is_too_small_for_another_model_is_left() -> None:
+    on_t4 = worlds.planned(worlds.TINY, on=[T4]).plan
+    assert worlds.planned(
+        worlds.LLAMA_8B, on=[T4, H100], previous=on_t4, serving={"contextLength": 65_536}
+    ).plan.product == ("NVIDIA-H100-80GB-HBM3")
+
+
+def test_every_other_candidate_says_why() -> None:
+    answer = worlds.planned(*FAMILY, on=[T4, L4])
+    looked_at = {(each.checkpoint, each.quantization, each.product) for each in answer.rejected}
+    assert (
+        len(looked_at) == 2 * 4 - 1
+    )  # three checkpoints and one made while loading, on two cards, less the chosen
+    assert all(each.message and each.reason for each in answer.rejected)
+    assert answer.rejected[0].reason is Reason.ORDERED_AFTER

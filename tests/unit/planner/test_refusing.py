@@ -1,0 +1,204 @@
+"""Nothing fits: the reason, the numbers, and the nearest remedy."""
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+from pillion.api.modeldeployment import Task
+from pillion.api.reasons import Reason
+from pillion.facts import ModelFacts, Quantization
+from tests.unit.hardware import nodes
+from tests.unit.planner import worlds
+from tests.unit.planner.worlds import A100, L4, LLAMA_8B, LLAMA_70B, PLAIN, QWEN3_8B, T4, TINY, V100
+
+PLAIN_16_BIT = {"method": "None"}
+
+
+def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
+    stored = Quantization(method=scheme.lower(), scheme=scheme, bits=bits, calibrated=True)
+    return dataclasses.replace(QWEN3_8B, quantization=stored)
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "reason", "words"),
+    [
+        pytest.param(
+            LLAMA_8B,
+            {"on": [T4], "quantization": PLAIN_16_BIT},
+            Reason.NO_ACCELERATOR_FITS,
+            ["14.99 GiB for weights", "leaves 13.40 GiB (92 % of 14.56 GiB)", "It would fit on a node with"],
+            id="weights that pass the card's memory, with a card that would do",
+        ),
+        pytest.param(
+            LLAMA_70B,
+            {"on": [nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")]},
+            Reason.NO_ACCELERATOR_FITS,
+            ["GiB", "It fits with spec.hardware.maxPerPod: 2, on 2 x NVIDIA-H100-80GB-HBM3"],
+            id="a model for more cards than one pod may take",
+        ),
+        pytest.param(
+            LLAMA_8B,
+            {"on": [V100]},
+            Reason.NO_ACCELERATOR_FITS,
+            ["compute capability 7.5", "Tesla-V100-SXM2-16GB has 7.0"],
+            id="a card that the engine has no kernels for",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "pods": 3},
+            Reason.INSUFFICIENT_ACCELERATORS,
+            ["3 pods need 3 x NVIDIA-L4 (1 each); 1 of 1 are free", "It fits for 1 pod", "Autoscaled"],
+            id="fewer accelerators than pods",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "beside": [nodes.pod("l4", gpu="1")]},
+            Reason.INSUFFICIENT_ACCELERATORS,
+            ["0 of 1 are free"],
+            id="accelerators that others have",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {
+                "on": [
+                    nodes.gpu_node(
+                        "n", "NVIDIA-L4", taints=[{"key": "team", "value": "a", "effect": "NoSchedule"}]
+                    )
+                ]
+            },
+            Reason.NO_NODE_FITS,
+            ["1 node has the taint team=a:NoSchedule", "spec.hardware.tolerations"],
+            id="a taint that nobody tolerates",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [nodes.gpu_node("n", "NVIDIA-L4", memory="4Gi")]},
+            Reason.NO_NODE_FITS,
+            ["has 4.00 GiB of memory where a pod with its engine requests 8.50 GiB"],
+            id="a node with too little memory for the engine",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "hardware": {"nodeSelector": {"zone": "b"}}},
+            Reason.NO_NODE_FITS,
+            [
+                "not selected by spec.hardware.nodeSelector",
+                "It fits on NVIDIA-L4 without spec.hardware.nodeSelector",
+            ],
+            id="a selector that selects nothing",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [T4, L4], "hardware": {"products": ["NVIDIA-H200"]}},
+            Reason.NO_ACCELERATOR_FITS,
+            ["names NVIDIA-H200", "It fits on NVIDIA-L4, which spec.hardware.products leaves out"],
+            id="a product that no node has",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [PLAIN], "hardware": {"accelerator": "GPU"}},
+            Reason.NO_ACCELERATOR_FITS,
+            ["no node offers one", "set it to CPU"],
+            id="a GPU is asked for where there is none",
+        ),
+        pytest.param(
+            LLAMA_8B,
+            {"on": [nodes.node("n", memory="8Gi")]},
+            Reason.NO_ACCELERATOR_FITS,
+            ["14.99 GiB for weights", "the largest node leaves 8.00 GiB"],
+            id="a model larger than the largest node without GPU",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "quantization": {"method": "AWQ"}},
+            Reason.PIN_IMPOSSIBLE,
+            ["spec.quantization.method: AWQ", "spec.model.variants"],
+            id="a pinned method without a checkpoint",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "quantization": {"maxBits": 4}},
+            Reason.PIN_IMPOSSIBLE,
+            ["4 to 4 bits"],
+            id="bounds that leave nothing",
+        ),
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, architecture="XverseForCausalLM"),
+            {"on": [L4]},
+            Reason.ARCHITECTURE_UNSUPPORTED,
+            ["XverseForCausalLM", "vLLM 0.33.0"],
+            id="an architecture that the engine dropped",
+        ),
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, architecture="MineForCausalLM", brings_code=True),
+            {"on": [L4]},
+            Reason.REMOTE_CODE_REQUIRED,
+            ["spec.model.trustRemoteCode: true"],
+            id="code of its own, which nobody trusted",
+        ),
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, task=Task.EMBEDDING),
+            {"on": [L4], "model": {"task": "TextGeneration"}},
+            Reason.TASK_UNSUPPORTED,
+            ["cannot do TextGeneration"],
+            id="a task that the model cannot do",
+        ),
+        pytest.param(
+            quantized("BitsAndBytes"),
+            {"on": [L4]},
+            Reason.QUANTIZATION_UNSUPPORTED,
+            ["BitsAndBytes", "does not load"],
+            id="a form of weights that the engine dropped",
+        ),
+        pytest.param(
+            quantized("NVFP4"),
+            {"on": [PLAIN]},
+            Reason.QUANTIZATION_UNSUPPORTED,
+            ["NVFP4 weights on CPU"],
+            id="a form of weights that does not run on CPU",
+        ),
+    ],
+)
+def test_refusals(model: ModelFacts, more: dict[str, Any], reason: Reason, words: list[str]) -> None:
+    refusal = worlds.refused(model, **more)
+    assert refusal.reason is reason, refusal.message
+    assert [word for word in words if word not in refusal.message] == [], refusal.message
+
+
+def test_a_remedy_is_true() -> None:
+    refusal = worlds.refused(
+        LLAMA_70B, on=[nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")]
+    )
+    found = re.search(r"maxPerPod: (\d)", refusal.message)
+    assert found is not None
+    worlds.planned(
+        LLAMA_70B,
+        on=[nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")],
+        hardware={"maxPerPod": int(found[1])},
+    )
+
+
+def test_the_card_of_a_remedy_would_do() -> None:
+    refusal = worlds.refused(LLAMA_8B, on=[T4], quantization=PLAIN_16_BIT)
+    found = re.search(r"It would fit on a node with ([\w-]+), as 16 bit", refusal.message)
+    assert found is not None
+    worlds.planned(LLAMA_8B, on=[nodes.gpu_node("n", found[1])], quantization=PLAIN_16_BIT)
+
+
+def test_the_nearest_candidate_speaks_for_all() -> None:
+    refusal = worlds.refused(LLAMA_8B, on=[V100, T4], quantization=PLAIN_16_BIT)
+    assert "Tesla-T4" in refusal.message
+    assert refusal.rejected[0].product == "Tesla-T4"
+    assert {each.product for each in refusal.rejected} == {"Tesla-T4", "Tesla-V100-SXM2-16GB"}
+
+
+def test_reasons_of_candidates_are_those_of_the_api() -> None:
+    refusal = worlds.refused(LLAMA_8B, on=[V100, T4, A100], quantization={"method": "AWQ"}, pods=2)
+    assert all(isinstance(each.reason, Reason) for each in refusal.rejected)
+
+
+def test_a_toy_is_never_refused_for_its_size() -> None:
+    for there in ([T4], [L4], [PLAIN], [nodes.node("kind", cpu="2", memory="8Gi")]):
+        worlds.planned(TINY, on=there)

@@ -1,0 +1,90 @@
+"""What works, and should be known."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from pillion.api.modeldeployment import Task
+from pillion.api.reasons import Reason
+from pillion.facts import ModelFacts
+from tests.unit.hardware import nodes
+from tests.unit.planner import worlds
+from tests.unit.planner.worlds import H100, L4, PLAIN, QWEN3_8B, T4, TINY
+
+
+def warned(checkpoint: ModelFacts, **more: Any) -> dict[Reason, str]:
+    return {each.reason: each.message for each in worlds.planned(checkpoint, **more).warnings}
+
+
+def changed(**facts: Any) -> ModelFacts:
+    return dataclasses.replace(QWEN3_8B, **facts)
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "reason", "words"),
+    [
+        pytest.param(
+            changed(chat_template=False),
+            {"on": [H100]},
+            Reason.NO_CHAT_TEMPLATE,
+            "/v1/chat/completions",
+            id="no chat template",
+        ),
+        pytest.param(
+            changed(brings_code=True),
+            {"on": [H100], "model": {"trustRemoteCode": True}},
+            Reason.REMOTE_CODE,
+            "inside the application's pod",
+            id="code that is trusted",
+        ),
+        pytest.param(
+            changed(architecture="MineForCausalLM"),
+            {"on": [H100]},
+            Reason.NOT_SUPPORTED_WELL,
+            "MineForCausalLM",
+            id="unlisted",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [T4]},
+            Reason.PREFERENCE_GIVEN_UP,
+            "3 requests",
+            id="fewer requests than preferred",
+        ),
+        pytest.param(TINY, {"on": [PLAIN]}, Reason.CPU_IS_SLOW, "CPU", id="no accelerator"),
+        pytest.param(
+            TINY,
+            {"on": [nodes.gpu_node("n", "NVIDIA-A10G")]},
+            Reason.NOT_SUPPORTED_WELL,
+            "no start-up log",
+            id="a card without log",
+        ),
+    ],
+)
+def test_warnings(model: ModelFacts, more: dict[str, Any], reason: Reason, words: str) -> None:
+    assert words in warned(model, **more)[reason]
+
+
+def test_no_warning_without_a_cause() -> None:
+    assert warned(QWEN3_8B, on=[H100]) == {}
+
+
+def test_an_embedding_model_needs_no_chat_template() -> None:
+    assert Reason.NO_CHAT_TEMPLATE not in warned(changed(chat_template=False, task=Task.EMBEDDING), on=[H100])
+
+
+def test_an_old_card_widens_what_it_cannot_compute() -> None:
+    messages = [each.message for each in worlds.planned(QWEN3_8B, on=[T4]).warnings]
+    assert any("computes no FP8" in message for message in messages)
+    assert any("no bfloat16" in message for message in messages)
+    assert not any("computes no FP8" in each.message for each in worlds.planned(QWEN3_8B, on=[L4]).warnings)
+
+
+def test_a_model_that_float16_breaks_takes_twice_the_memory_on_an_old_card() -> None:
+    gemma = dataclasses.replace(TINY, model_type="gemma2")
+    narrow, wide = (
+        worlds.planned(model, on=[T4], quantization={"method": "None"}).plan for model in (TINY, gemma)
+    )
+    rotary = 8192 * 64 * 2
+    assert wide.memory.weights - rotary == 2 * (narrow.memory.weights - rotary)
