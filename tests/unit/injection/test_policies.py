@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pillion import injection
@@ -30,9 +32,10 @@ def test_a_pod_is_changed_whole_or_not_at_all() -> None:
 
 
 def test_the_version_in_the_name_is_the_format_that_it_acts_on() -> None:
-    (condition,) = [one for one in INJECT["matchConditions"] if one["name"] == "same-format"]
-    assert condition["expression"].endswith(f"== {injection.FORMAT_VERSION}")
-    assert f".v{injection.FORMAT_VERSION}." in "inject.v1.pillion.dev"
+    (condition,) = INJECT["matchConditions"]
+    acts_on = re.findall(r"formatVersion\S* == (\d+)", condition["expression"])
+    (named,) = [name for kind, name in POLICIES if kind == "MutatingAdmissionPolicy"]
+    assert acts_on == re.findall(r"\.v(\d+)\.", named) == [str(injection.FORMAT_VERSION)]
 
 
 @pytest.mark.parametrize("spec", [INJECT, REQUIRED], ids=["inject", "required"])
