@@ -16,6 +16,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined] # documented, 
     hf_raise_for_status,
 )
 
+from pillion.facts import sameness
 from pillion.facts.errors import FactsError
 from pillion.facts.model import ModelFacts
 
@@ -62,20 +63,11 @@ def quantizations(
 
 def is_same_model(base: ModelFacts, other: ModelFacts) -> bool:
     """Whether a quantized checkpoint has the base's shape, vocabulary and tokenizer."""
-    shapes_match = all(
-        getattr(base, name) == getattr(other, name)
-        for name in (
-            "architecture",
-            "attention",
-            "hidden_size",
-            "intermediate_size",
-            "vocab_size",
-            "experts",
-            "experts_per_token",
-        )
+    return (
+        other.quantization is not None
+        and not sameness.differing_shape(base, other)
+        and sameness.same_tokenizer(base, other)
     )
-    tokenizers = {base.tokenizer_fingerprint, other.tokenizer_fingerprint} - {None}
-    return other.quantization is not None and shapes_match and len(tokenizers) <= 1
 
 
 def _listed(repo: str, author: str, address: str, token: str | None, timeout_seconds: float) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pillion.api.modeldeployment import Accelerator, Capacity, Method, Task
 from pillion.api.reasons import Reason
+from pillion.facts import sameness
 from pillion.planner import wording
 from pillion.planner.candidates import FULL_FP8_FROM, PLAIN
 from pillion.planner.model import Device
@@ -52,6 +53,19 @@ def architecture_served(trial: Trial) -> Rejection | None:
         reason=Reason.ARCHITECTURE_UNSUPPORTED,
         message=f"{model.repo} is a {model.architecture}, which {profile.name} {profile.version} does not "
         "serve any more; choose a model of another family.",
+    )
+
+
+def same_model(trial: Trial) -> Rejection | None:
+    """A variant has the shape of the model that it stands in for."""
+    base = trial.request.checkpoints[0]
+    different = sameness.differing_shape(base, trial.model)
+    if not different:
+        return None
+    return Rejection(
+        reason=Reason.CHECKPOINT_MISMATCH,
+        message=f"{trial.model.repo} is not {base.repo} in another form: they differ in "
+        f"{', '.join(name.replace('_', ' ') for name in different)}.",
     )
 
 
@@ -269,6 +283,7 @@ def enough_for_all_pods(trial: Trial) -> Rejection | None:
 
 CHECKS: tuple[Check, ...] = (
     architecture_served,
+    same_model,
     task_possible,
     context_within_model,
     quantization_allowed,

@@ -14,7 +14,7 @@ from pillion.planner import candidates as listing
 from pillion.planner import checks, plans, policies, remedies, wording
 from pillion.planner import warnings as warning
 from pillion.planner.model import NotPlanned, Outcome, Plan, Planned, PlanRequest, Rejected
-from pillion.planner.trial import Trial
+from pillion.planner.trial import Places, Trial
 
 ENGINE = "vLLM"
 
@@ -59,8 +59,9 @@ def fits(request: PlanRequest) -> Plan | None:
 def _sorted_out(request: PlanRequest, profile: engines.Profile) -> tuple[list[Trial], list[_Turned]]:
     fitting: list[Trial] = []
     turned: list[_Turned] = []
+    places: Places = {}
     for candidate in listing.candidates(request, profile):
-        trial = Trial(candidate, request, profile)
+        trial = Trial(candidate, request, profile, places)
         passed, rejection = checks.examine(trial)
         if rejection is None:
             fitting.append(trial)

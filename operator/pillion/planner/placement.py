@@ -19,6 +19,7 @@ ACCELERATOR_TOLERATION: Raw = {
     "operator": "Exists",
     "effect": "NoSchedule",
 }
+_SYSTEM_LABEL = "kubernetes.io/os"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +122,9 @@ def _obstacles(
 ) -> Iterator[str]:
     if room.obstacle is not None:
         yield f"is {room.obstacle}"
+    system = room.labels.get(_SYSTEM_LABEL, "linux")
+    if system != "linux":
+        yield f"runs {system}, and the engines' images are for Linux"
     if not scheduling.selects(room.labels, spec.hardware.node_selector):
         yield "is not selected by spec.hardware.nodeSelector"
     if not scheduling.selects(room.labels, target.node_selector):

@@ -37,13 +37,20 @@ class Share:
     granted: wishing.Granted | None
 
 
+# Candidates that differ in their weights alone go to the same nodes: looked up once in a request.
+Places = dict[tuple[str | None, str, int, resources.Needs], placement.Placement]
+
+
 class Trial:
     """A candidate under examination."""
 
-    def __init__(self, candidate: Candidate, request: PlanRequest, profile: engines.Profile) -> None:
+    def __init__(
+        self, candidate: Candidate, request: PlanRequest, profile: engines.Profile, places: Places
+    ) -> None:
         self.candidate = candidate
         self.request = request
         self.profile = profile
+        self._places = places
 
     @property
     def model(self) -> ModelFacts:
@@ -145,11 +152,15 @@ class Trial:
     @functools.cached_property
     def placement(self) -> placement.Placement:
         """Where the pods can go."""
-        if self.candidate.pool is None:
-            return placement.on_cpu(self.request, needs=self.sizes.needs)
-        return placement.on_accelerators(
-            self.request, self.candidate.pool, count=self.candidate.count, needs=self.sizes.needs
-        )
+        pool, count, needs = self.candidate.pool, self.candidate.count, self.sizes.needs
+        key = (pool.product if pool else None, pool.node_requirements[0]["key"] if pool else "", count, needs)
+        if key not in self._places:
+            self._places[key] = (
+                placement.on_cpu(self.request, needs=needs)
+                if pool is None
+                else placement.on_accelerators(self.request, pool, count=count, needs=needs)
+            )
+        return self._places[key]
 
     @functools.cached_property
     def same_class_as_previous(self) -> bool:

@@ -96,6 +96,7 @@ def test_the_pods_own_accelerators_come_on_top() -> None:
         pytest.param({"memory_bytes": 28 * 2**30}, {}, id="the pods' own memory beside the engine's"),
         pytest.param({}, {"unschedulable": True}, id="a cordoned node"),
         pytest.param({}, {"ready": "False"}, id="a node that is not ready"),
+        pytest.param({}, {"labels": {"kubernetes.io/os": "windows"}}, id="a node with Windows"),
         pytest.param({}, {"taints": [{"key": "team", "effect": "NoSchedule"}]}, id="a taint"),
     ],
 )

@@ -167,6 +167,16 @@ def test_refusals(model: ModelFacts, more: dict[str, Any], reason: Reason, words
     assert [word for word in words if word not in refusal.message] == [], refusal.message
 
 
+def test_a_variant_that_is_another_model_is_not_taken() -> None:
+    other = dataclasses.replace(QWEN3_8B, repo="Qwen/Qwen3-4B-AWQ", hidden_size=2560)
+    answer = worlds.planned(QWEN3_8B, other, on=[L4])
+    mismatches = [each for each in answer.rejected if each.reason is Reason.CHECKPOINT_MISMATCH]
+    assert answer.plan.checkpoint == QWEN3_8B.repo
+    assert mismatches
+    assert {each.checkpoint for each in mismatches} == {other.repo}
+    assert all("hidden size" in each.message for each in mismatches)
+
+
 def test_a_remedy_is_true() -> None:
     refusal = worlds.refused(
         LLAMA_70B, on=[nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")]
