@@ -1,100 +1,28 @@
-"""Which Docker daemon do the kind clusters run in, and what does the host look like when it is gone?
+"""Which Docker daemon do the kind clusters run in, and how is one started where none answers?
 
 A daemon that answers is used as it is. Where none does, Debian's is unpacked into the cache and started by
-hand, with data, socket and process id in the cache too. The host is photographed before the start
-(forwarding, firewall chains, bridges, cgroups), and what has appeared since is taken away after the stop;
-what was there before stays.
+hand, with data, socket and process id in the cache too; what it leaves on the host is taken away after the
+stop.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.cluster import cache, debian
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from tests.cluster import cache, debian, host, runtime
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 SOCKET_PATH_LIMIT = 107  # bytes of sockaddr_un.sun_path, less the terminating zero; linux/un.h
-
-# In the order of linux/capability.h: the index is the bit in /proc/self/status.
-CAPABILITIES = (
-    *(
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "DAC_READ_SEARCH",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "SETGID",
-        "SETUID",
-        "SETPCAP",
-        "LINUX_IMMUTABLE",
-    ),
-    *(
-        "NET_BIND_SERVICE",
-        "NET_BROADCAST",
-        "NET_ADMIN",
-        "NET_RAW",
-        "IPC_LOCK",
-        "IPC_OWNER",
-        "SYS_MODULE",
-        "SYS_RAWIO",
-    ),
-    *(
-        "SYS_CHROOT",
-        "SYS_PTRACE",
-        "SYS_PACCT",
-        "SYS_ADMIN",
-        "SYS_BOOT",
-        "SYS_NICE",
-        "SYS_RESOURCE",
-        "SYS_TIME",
-    ),
-    *(
-        "SYS_TTY_CONFIG",
-        "MKNOD",
-        "LEASE",
-        "AUDIT_WRITE",
-        "AUDIT_CONTROL",
-        "SETFCAP",
-        "MAC_OVERRIDE",
-        "MAC_ADMIN",
-        "SYSLOG",
-    ),
-    *("WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"),
-)
-
-RUNC_WRAPPER = """\
-#!/bin/sh
-# An OCI runtime that does not ask for capabilities this host lacks ({names}).
-# `--privileged` asks for all, and runc then refuses the whole container. What is asked for stands in the
-# bundle's config.json (create) or in a file of its own (exec).
-before=
-for word in "$@"; do
-  case $before in
-    --bundle | -b) asked=$word/config.json ;;
-    --process | -p) asked=$word ;;
-  esac
-  before=$word
-done
-if [ -f "${{asked:-}}" ]; then
-  sed -i {edits} "$asked"
-fi
-exec {runc} "$@"
-"""
 
 
 class DockerError(Exception):
@@ -139,26 +67,10 @@ class Docker:
         return done
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Photograph:
-    """What a daemon changes on its host, as it was before the start."""
-
-    ip_forward: str
-    rules: Mapping[str, Sequence[str]]  # program and table → lines of `-S`
-    bridges: Sequence[str]
-    cgroups: Sequence[str]
-    folders: Sequence[str]  # which of FOLDERS existed
-
-
-# Made by dockerd (its key), by containerd's shims (sockets) and by kind's bind mount, whatever their data
-# folders are.
-FOLDERS = ("/etc/docker", "/run/containerd", "/lib/modules")
-
-
 def found() -> Docker | None:
     """A daemon that already answers: the user's own, or the one that was started here."""
     client = shutil.which("docker")
-    if client:
+    if client and os.environ.get("DOCKER_HOST") != f"unix://{_folder()}/docker.sock":
         theirs = Docker(client=client, host=None, ours=False)
         if _answers(theirs):
             return theirs
@@ -196,13 +108,14 @@ def started(*, progress: cache.Progress) -> Docker:
         if already:
             return already
         if (folder / "before.json").exists():
-            clean()  # its last run ended without us
+            _clean()  # its last run ended without us
         progress("starting a Docker daemon of its own")
         _prepare(programs)
-        (folder / "before.json").write_text(json.dumps(_asdict(_photograph())))
+        before = host.photograph(_environment(programs))
+        (folder / "before.json").write_text(json.dumps(dataclasses.asdict(before)))
         # Turned on first: a daemon that finds forwarding off turns it on and has everything else that is
         # forwarded dropped.
-        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        host.FORWARDING.write_text("1")
         _launch(programs)
         return _ours(programs)
 
@@ -222,29 +135,7 @@ def stopped(*, progress: cache.Progress) -> None:
             if not _gone(pid, seconds=STOP_SECONDS):
                 os.kill(pid, signal.SIGKILL)
                 _gone(pid, seconds=STOP_SECONDS)
-        clean()
-
-
-def clean() -> None:
-    """Undo on the host what the stopped daemon of the cache did there. What its photograph shows is left
-    alone.
-    """
-    folder = _folder()
-    before = Photograph(**json.loads((folder / "before.json").read_text()))
-    _clean_firewall(before)
-    for bridge in _bridges():
-        if bridge not in before.bridges:
-            subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
-    for group in _cgroups():
-        if group not in before.cgroups:
-            _remove_empty(Path(group))
-    Path("/proc/sys/net/ipv4/ip_forward").write_text(before.ip_forward)
-    for name in FOLDERS:
-        if name not in before.folders:
-            Path(name, "key.json").unlink(missing_ok=True)
-            _remove_empty(Path(name))
-    (folder / "dockerd.pid").unlink(missing_ok=True)
-    (folder / "before.json").unlink()
+        _clean()
 
 
 def log() -> Path:
@@ -304,26 +195,9 @@ def _prepare(programs: Path) -> None:
             (names / name).symlink_to(unpacked)
     wrapper = names / "pillion-runc"
     runc = shutil.which("runc", path=_environment(programs)["PATH"]) or "runc"
-    wrapper.write_text(runc_wrapper(lacking=lacking_capabilities(_bounding_set()), runc=runc))
+    lacking = runtime.lacking_capabilities(runtime.bounding_set())
+    wrapper.write_text(runtime.runc_wrapper(lacking=lacking, runc=runc))
     wrapper.chmod(0o755)
-
-
-def lacking_capabilities(bounding_set: int) -> list[str]:
-    """The names of the capabilities that nobody on this host can have, from the mask in /proc/self/status."""
-    return [f"CAP_{name}" for bit, name in enumerate(CAPABILITIES) if not bounding_set >> bit & 1]
-
-
-def runc_wrapper(*, lacking: Sequence[str], runc: str) -> str:
-    """A script that runs runc without asking for these capabilities."""
-    edits = " ".join(f"""-e 's/"{name}",//g' -e 's/,"{name}"//g'""" for name in lacking) or "-e ''"
-    return RUNC_WRAPPER.format(names=", ".join(lacking) or "none", edits=edits, runc=runc)
-
-
-def _bounding_set() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapBnd:"):
-            return int(line.split()[1], 16)
-    return 0
 
 
 def _environment(programs: Path) -> dict[str, str]:
@@ -378,8 +252,16 @@ def _launch(programs: Path) -> None:
         time.sleep(0.1)
     process.terminate()
     process.wait()
-    clean()
+    _clean()
     raise DockerError(f"dockerd did not come up: {_last_line(log())} (all of it in {log()}).")
+
+
+def _clean() -> None:
+    folder = _folder()
+    before = host.Photograph(**json.loads((folder / "before.json").read_text()))
+    host.clean(before, _environment(_program_folder()))
+    (folder / "dockerd.pid").unlink(missing_ok=True)
+    (folder / "before.json").unlink()
 
 
 def _last_line(path: Path) -> str:
@@ -396,86 +278,3 @@ def _gone(pid: int, *, seconds: float) -> bool:
             return True
         time.sleep(0.1)
     return False
-
-
-def _asdict(photograph: Photograph) -> dict[str, object]:
-    return {name: getattr(photograph, name) for name in Photograph.__slots__}
-
-
-def _photograph() -> Photograph:
-    return Photograph(
-        ip_forward=Path("/proc/sys/net/ipv4/ip_forward").read_text().strip(),
-        rules={f"{program} {table}": _rules(program, table) for program, table in _tables()},
-        bridges=_bridges(),
-        cgroups=_cgroups(),
-        folders=[name for name in FOLDERS if Path(name).exists()],
-    )
-
-
-def _tables() -> list[tuple[str, str]]:
-    return [(program, table) for program in ("iptables", "ip6tables") for table in ("filter", "nat", "raw")]
-
-
-def _rules(program: str, table: str) -> list[str]:
-    done = _iptables(program, "-t", table, "-S")
-    return done.stdout.splitlines() if done.returncode == 0 else []
-
-
-def _iptables(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = _environment(_program_folder())
-    executable = shutil.which(program, path=environment["PATH"])
-    if executable is None:
-        return subprocess.CompletedProcess(program, 127, "", "")
-    return subprocess.run(
-        [executable, "--wait", *arguments], capture_output=True, text=True, check=False, env=environment
-    )
-
-
-def _clean_firewall(before: Photograph) -> None:
-    """Remove rules and chains that Docker made since the photograph; other people's new rules name neither
-    its chains nor a bridge.
-    """
-    for program, table in _tables():
-        known = before.rules.get(f"{program} {table}", ())
-        new = [line for line in _rules(program, table) if line not in known]
-        for line in new:
-            if is_dockers(line):
-                _iptables(program, "-t", table, "-D", *_words(line.removeprefix("-A ")))
-        chains = [line.split()[1] for line in new if line.startswith("-N DOCKER")]
-        for action in ("-F", "-X"):
-            for chain in chains:
-                _iptables(program, "-t", table, action, chain)
-
-
-def is_dockers(line: str) -> bool:
-    """Whether a line of `iptables -S` is a rule that names one of Docker's chains or bridges."""
-    return line.startswith("-A ") and re.search(r"\bDOCKER|\bdocker0\b|\bbr-[0-9a-f]{12}\b", line) is not None
-
-
-def _words(rule: str) -> list[str]:
-    return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', rule)]
-
-
-def _bridges() -> list[str]:
-    return sorted(
-        p.name for p in Path("/sys/class/net").iterdir() if re.fullmatch(r"docker0|br-[0-9a-f]{12}", p.name)
-    )
-
-
-def _cgroups() -> list[str]:
-    top = Path("/sys/fs/cgroup")
-    return sorted(str(path) for path in (*top.glob("docker"), *top.glob("*/docker")) if path.is_dir())
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove a tree of empty folders, and stop at whatever is not empty. A cgroup counts as empty when no
-    process is in it.
-    """
-    if not folder.is_dir() or folder.is_symlink():
-        return
-    for child in folder.iterdir():
-        _remove_empty(child)
-    try:
-        folder.rmdir()
-    except OSError:
-        return

@@ -8,71 +8,32 @@ last one to go takes the daemon with it.
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
 import json
 import os
 import platform
 import re
 import shutil
-import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster import binaries, cache, debian, dockerd, images, node_image
+from tests.cluster import binaries, cache, debian, dockerd, node_image
+from tests.cluster.kind_cluster import KindCluster, KindError, run_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-STOCK_REPOSITORY = "kindest/node"
-READY_SECONDS = 180
-PULL_SECONDS = 600
-ADMIN = "/etc/kubernetes/admin.conf"  # on the first node
-
-
-class KindError(Exception):
-    """A kind cluster cannot be had or did not come up, with what to do. The command line prints it, a test
-    lane skips with it.
-    """
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KindCluster:
-    """A kind cluster that is up."""
-
-    name: str
-    kubeconfig: Path
-    node_image: str
-    node_image_origin: str  # in words, for whoever reads a result
-    nodes: Sequence[str]  # names of the nodes, which are names of containers too
-    docker: dockerd.Docker
-
-    def node_exec(
-        self, *command: str, node: str | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command on a node, the first one unless told."""
-        return self.docker.run("exec", node or self.nodes[0], *command, check=check)
-
-    def load(self, archive: Path, *, progress: cache.Progress = print) -> list[str]:
-        """Put an archive's images onto every node, leaving out nodes that have them; return the images'
-        names.
-        """
-        wanted = images.identities(archive)
-        lacking = [node for node in self.nodes if not _has(self, node, wanted)]
-        if lacking:
-            progress(f"loading {', '.join(wanted)} onto {', '.join(lacking)}")
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            list(pool.map(lambda node: _import(self, node, archive), lacking))
-        return list(wanted)
-
-    def export_logs(self, folder: Path) -> None:
-        """Write what every node, container runtime, kubelet and pod has logged."""
-        folder.mkdir(parents=True, exist_ok=True)
-        _kind(self.docker, "export", "logs", str(folder), "--name", self.name, check=False)
-        if self.docker.ours:
-            shutil.copyfile(dockerd.log(), folder / "dockerd.log")
+__all__ = [
+    "KindCluster",
+    "KindError",
+    "availability",
+    "cgroup_version",
+    "down",
+    "found",
+    "logs_folder",
+    "status",
+    "up",
+]
 
 
 def availability() -> str | None:
@@ -135,8 +96,8 @@ def up(
             docker = dockerd.found() or dockerd.started(progress=progress)
             if (_home() / name).exists():
                 progress(f"{name}: removing what is left of an earlier start")
-                _kind(docker, "delete", "cluster", "--name", name)
-            elif name in _kind(docker, "get", "clusters").stdout.split():
+                run_kind(docker, "delete", "cluster", "--name", name)
+            elif name in run_kind(docker, "get", "clusters").stdout.split():
                 raise KindError(
                     f"A kind cluster named {name} is there already and was not made here. Choose another "
                     "name."
@@ -240,20 +201,20 @@ def _docker_of(noted: dict[str, Any], *, progress: cache.Progress) -> dockerd.Do
 def _created(
     docker: dockerd.Docker, name: str, *, nodes: int, version: str, progress: cache.Progress
 ) -> KindCluster:
-    image, origin = _node_image(docker, version=version, progress=progress)
+    image, origin = node_image.chosen(docker, version=version, progress=progress)
     folder = _home() / name
     started = time.monotonic()
     progress(f"{name}: creating the kind cluster, node image {origin}")
     network_is_new = docker.run("network", "inspect", "kind", check=False).returncode != 0
     configuration = folder / "kind.json"  # YAML takes JSON
     configuration.write_text(json.dumps(_configuration(nodes)))
-    made = _kind(
+    made = run_kind(
         docker,
         *("create", "cluster", "--name", name, "--image", image, "--config", str(configuration), "--retain"),
         *("--kubeconfig", str(folder / "kubeconfig")),
         check=False,
     )
-    containers = _kind(docker, "get", "nodes", "--name", name).stdout.split()
+    containers = run_kind(docker, "get", "nodes", "--name", name).stdout.split()
     cluster = KindCluster(
         name=name,
         kubeconfig=folder / "kubeconfig",
@@ -263,7 +224,7 @@ def _created(
         docker=docker,
     )
     try:
-        _settle(cluster, made, nodes=nodes)
+        cluster.settle(made, routes=image.startswith(node_image.REPOSITORY))
     except (KindError, dockerd.DockerError) as error:
         logs = logs_folder(name)
         cluster.export_logs(logs)
@@ -279,40 +240,6 @@ def _created(
     (folder / "cluster.json").write_text(json.dumps(note, indent=1))
     progress(f"{name}: ready after {time.monotonic() - started:.0f} s")
     return cluster
-
-
-def _node_image(docker: dockerd.Docker, *, version: str, progress: cache.Progress) -> tuple[str, str]:
-    """The node image to use, and where it is from in words."""
-    if not docker.ours:
-        stock = _stock_image(docker, version=version, progress=progress)
-        if stock:
-            return stock, f"{stock} (kind's stock image)"
-    image = node_image.available(docker, kubernetes_version=version, progress=progress)
-    return image, f"{image} (built here from Go modules and Debian packages)"
-
-
-def _stock_image(docker: dockerd.Docker, *, version: str, progress: cache.Progress) -> str | None:
-    """kind's image for this Kubernetes, or for the nearest patch release that was published, or None without
-    a registry.
-    """
-    minor, patch = version.rsplit(".", 1)
-    patches = [patch, *(str(other) for other in range(9, -1, -1) if str(other) != patch)]
-    names = [f"{STOCK_REPOSITORY}:{minor}.{other}" for other in patches]
-    for name in names:
-        if docker.run("image", "inspect", name, check=False).returncode == 0:
-            return name
-    for name in names:
-        progress(f"pulling {name}")
-        try:
-            pulled = docker.run("pull", "--quiet", name, check=False, timeout=PULL_SECONDS)
-        except subprocess.TimeoutExpired:
-            return None
-        if pulled.returncode == 0:
-            return name
-        if "not found" not in pulled.stderr and "manifest unknown" not in pulled.stderr:
-            progress("no image registry can be reached, so the node image is built here")
-            return None
-    return None
 
 
 def _configuration(nodes: int) -> dict[str, Any]:
@@ -339,42 +266,9 @@ def cgroup_version() -> int:
     return 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
 
 
-def _settle(cluster: KindCluster, made: subprocess.CompletedProcess[str], *, nodes: int) -> None:
-    """From a created cluster to one that takes pods."""
-    if made.returncode:
-        raise KindError(f"kind did not create {cluster.name}: {_reason(made.stderr)}")
-    _wait(cluster)
-    if cluster.node_image.startswith(node_image.REPOSITORY) and nodes > 1:
-        _connect(cluster)
-
-
-def _wait(cluster: KindCluster) -> None:
-    kubectl = ("kubectl", "--kubeconfig", ADMIN)
-    cluster.node_exec(
-        *kubectl, "wait", "--for=condition=Ready", "node", "--all", f"--timeout={READY_SECONDS}s"
-    )
-    # A ready node is not enough: a pod is refused until its namespace has a service account.
-    cluster.node_exec(
-        *kubectl, "wait", "--for=create", "serviceaccount/default", f"--timeout={READY_SECONDS}s"
-    )
-
-
-def _connect(cluster: KindCluster) -> None:
-    """Routes between the nodes' pod subnets; kindnet, which sets them in the stock image, is not in ours."""
-    fields = ("{.metadata.name}", "{.spec.podCIDR}", '{.status.addresses[?(@.type=="InternalIP")].address}')
-    template = "{range .items[*]}" + " ".join(fields) + '{"\\n"}{end}'
-    get = ("kubectl", "--kubeconfig", ADMIN, "get", "nodes", "-o", f"jsonpath={template}")
-    told = cluster.node_exec(*get).stdout
-    rows = [line.split() for line in told.splitlines()]
-    for node in cluster.nodes:
-        for other, subnet, address in rows:
-            if other != node:
-                cluster.node_exec("ip", "route", "replace", subnet, "via", address, node=node)
-
-
 def _delete(docker: dockerd.Docker, name: str, *, progress: cache.Progress) -> None:
     with cache.locked(_home() / ".daemon.lock"):
-        _kind(docker, "delete", "cluster", "--name", name)
+        run_kind(docker, "delete", "cluster", "--name", name)
         network_is_new = _noted(name).get("network_is_new", False)
         shutil.rmtree(_home() / name, ignore_errors=True)
         if any(path.is_dir() for path in _home().iterdir()):
@@ -383,53 +277,3 @@ def _delete(docker: dockerd.Docker, name: str, *, progress: cache.Progress) -> N
             dockerd.stopped(progress=progress)
         elif network_is_new:
             docker.run("network", "rm", "kind", check=False)  # refused, rightly, while somebody uses it
-
-
-def _has(cluster: KindCluster, node: str, wanted: dict[str, str]) -> bool:
-    told = json.loads(cluster.node_exec("crictl", "images", "--output", "json", node=node).stdout)
-    present = {name: image["id"] for image in told.get("images", ()) for name in image.get("repoTags") or ()}
-    return all(present.get(name) == identity for name, identity in wanted.items())
-
-
-def _import(cluster: KindCluster, node: str, archive: Path) -> None:
-    """What `kind load image-archive` does, on one node, without the layers that lie there already."""
-    present = set(
-        cluster.node_exec("ctr", "--namespace=k8s.io", "content", "ls", "--quiet", node=node).stdout.split()
-    )
-    ctr = ("ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", "-")
-    with subprocess.Popen(
-        [cluster.docker.client, "exec", "--interactive", node, *ctr],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=cluster.docker.environment(),
-    ) as importing:
-        assert importing.stdin is not None
-        assert importing.stderr is not None
-        with contextlib.suppress(BrokenPipeError), importing.stdin as target:
-            images.write_missing(archive, target, present=present)
-        said = importing.stderr.read().decode(errors="replace")
-    if importing.returncode:
-        raise KindError(f"{node} does not take {archive}: {_reason(said)}")
-
-
-def _kind(docker: dockerd.Docker, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    # Our node image is made for the version whose base files it has; for the stock one an installed kind will
-    # do.
-    installed = None if docker.ours else shutil.which("kind")
-    program = installed or str(binaries.ensure(["kind"]) / "kind")
-    done = subprocess.run(
-        [program, *arguments], capture_output=True, text=True, check=False, env=docker.environment()
-    )
-    if check and done.returncode:
-        raise KindError(f"`kind {' '.join(arguments[:2])}` failed: {_reason(done.stderr)}")
-    return done
-
-
-def _reason(text: str) -> str:
-    errors = (
-        [line for line in text.splitlines() if line.startswith("ERROR: ")]
-        or text.strip().splitlines()
-        or ["it said nothing"]
-    )
-    return errors[-1].removeprefix("ERROR: ")

@@ -8,44 +8,31 @@ distribution, the pod network (a static bridge) and the storage class are not.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
 import shutil
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.cluster import binaries, cache, dockerd, images, rootfs, toolchain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from tests.cluster import binaries, cache, component_images, dockerd, rootfs, toolchain
 
 RECIPE = 1  # raise it when the code below makes another image out of the same versions
 REPOSITORY = "localhost/pillion-kind-node"
+STOCK_REPOSITORY = "kindest/node"
+PULL_SECONDS = 600
 
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "kmod", "mount", "util-linux", "procps", "hostname"),
     *("conntrack", "iptables", "nftables", "iproute2", "ethtool", "netbase"),
     *("runc", "libseccomp2", "e2fsprogs", "bash", "ca-certificates", "curl", "jq"),
 )
-COMPONENTS = (
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kube-proxy",
-    "etcd",
-    "coredns",
-    "pause",
-)
 NODE_PROGRAMS = {
     "usr/bin": ("kubeadm", "kubelet", "kubectl"),
     "usr/local/bin": ("containerd", "ctr", "containerd-shim-runc-v2", "crictl"),
     "opt/cni/bin": ("bridge", "host-local", "loopback", "ptp", "portmap"),
 }
-NEEDED = (*COMPONENTS, *(name for names in NODE_PROGRAMS.values() for name in names))
+NEEDED = (*component_images.COMPONENTS, *(name for names in NODE_PROGRAMS.values() for name in names))
 UNWANTED_UNITS = (
     *(
         "lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
@@ -82,22 +69,19 @@ CNI_TEMPLATE = {
     ],
 }
 
-CONTAINERD_WITHOUT_CRI = """\
-version = 3
-root = "{store}"
-state = "{workshop}/state"
-disabled_plugins = [
-  "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images",
-]
-[grpc]
-  address = "{workshop}/c.sock"
-[ttrpc]
-  address = "{workshop}/c.sock.ttrpc"
-"""
-
 
 class NodeImageError(Exception):
     """The node image cannot be made, with the step that failed."""
+
+
+def chosen(docker: dockerd.Docker, *, version: str, progress: cache.Progress) -> tuple[str, str]:
+    """The node image to use, and where it is from in words."""
+    if not docker.ours:
+        stock = _stock_image(docker, version=version, progress=progress)
+        if stock:
+            return stock, f"{stock} (kind's stock image)"
+    image = available(docker, kubernetes_version=version, progress=progress)
+    return image, f"{image} (built here from Go modules and Debian packages)"
 
 
 def available(docker: dockerd.Docker, *, kubernetes_version: str, progress: cache.Progress) -> str:
@@ -113,7 +97,15 @@ def available(docker: dockerd.Docker, *, kubernetes_version: str, progress: cach
     if docker.run("image", "inspect", name, check=False).returncode == 0:
         return name
     archive = packed(kubernetes_version=kubernetes_version, progress=progress)
-    progress("importing the node image into Docker")
+    with cache.locked(archive.parent.with_name(".import.lock")):
+        if docker.run("image", "inspect", name, check=False).returncode:
+            progress("importing the node image into Docker")
+            _import(docker, archive, name)
+            _remove_older(docker, kubernetes_version, name)
+    return name
+
+
+def _import(docker: dockerd.Docker, archive: Path, name: str) -> None:
     changes = ('ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', "ENV container=docker")
     command = [
         docker.client,
@@ -136,8 +128,30 @@ def available(docker: dockerd.Docker, *, kubernetes_version: str, progress: cach
         raise NodeImageError(
             f"Docker refused the node image: {done.stderr.strip() or 'its archive is damaged'}."
         )
-    _remove_older(docker, kubernetes_version, name)
-    return name
+
+
+def _stock_image(docker: dockerd.Docker, *, version: str, progress: cache.Progress) -> str | None:
+    """kind's image for this Kubernetes, or for the nearest patch release that was published, or None without
+    a registry.
+    """
+    minor, patch = version.rsplit(".", 1)
+    patches = [patch, *(str(other) for other in range(9, -1, -1) if str(other) != patch)]
+    names = [f"{STOCK_REPOSITORY}:{minor}.{other}" for other in patches]
+    for name in names:
+        if docker.run("image", "inspect", name, check=False).returncode == 0:
+            return name
+    for name in names:
+        progress(f"pulling {name}")
+        try:
+            pulled = docker.run("pull", "--quiet", name, check=False, timeout=PULL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+        if pulled.returncode == 0:
+            return name
+        if "not found" not in pulled.stderr and "manifest unknown" not in pulled.stderr:
+            progress("no image registry can be reached, so the node image is built here")
+            return None
+    return None
 
 
 def packed(*, kubernetes_version: str, progress: cache.Progress) -> Path:
@@ -152,8 +166,8 @@ def packed(*, kubernetes_version: str, progress: cache.Progress) -> Path:
         _kind_files(root)
         _programs(root, programs, kubernetes_version)
         with tempfile.TemporaryDirectory(dir=draft) as folder:
-            archives = _component_archives(root, programs, kubernetes_version, Path(folder))
-            _preload(root, programs, archives)
+            archives = component_images.archives(root, programs, kubernetes_version, Path(folder))
+            component_images.preload(root, programs, archives)
         progress("packing the node's root")
         rootfs.pack(root, draft / "root.tar.packed")
         shutil.rmtree(root)
@@ -252,126 +266,6 @@ def _programs(root: Path, programs: Path, kubernetes_version: str) -> None:
         "apiVersion: v1\nkind: ConfigMap\nmetadata: "
         "{name: network-is-a-static-bridge, namespace: kube-system}\n"
     )
-
-
-def _component_archives(root: Path, programs: Path, kubernetes_version: str, folder: Path) -> list[Path]:
-    """One archive for each image that kubeadm asks for, under the name it asks for."""
-    asked = subprocess.run(
-        [programs / "kubeadm", "config", "images", "list", "--kubernetes-version", kubernetes_version],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    sandbox = re.search(r'sandbox_image = "(.+)"', (root / "etc/containerd/config.toml").read_text())
-    archives = []
-    for name in asked:
-        component = name.rsplit("/", 1)[-1].split(":", 1)[0]
-        if component not in COMPONENTS:
-            raise NodeImageError(
-                f"kubeadm {kubernetes_version} asks for {name}, and there is no recipe for it."
-            )
-        tree = images.Tree().folder("etc").folder("tmp", mode=0o1777)
-        names, entrypoint = [name], [f"/{component}"]
-        if component == "kube-proxy":
-            _add_firewall_programs(tree, root)
-        if component in {"pause", "coredns"}:
-            tree.file(component, programs / component, mode=0o755)
-        else:
-            tree.file(f"usr/local/bin/{component}", programs / component, mode=0o755)
-            entrypoint = [component]
-        if component == "pause" and sandbox:
-            names.append(sandbox[1])
-        archive = folder / f"{component}.tar"
-        layer_tar = folder / f"{component}.layer"
-        layer = images.Layer(digest=tree.write(layer_tar), tar=layer_tar)
-        images.write(archive, [images.Image(names=sorted(set(names)), layers=[layer], entrypoint=entrypoint)])
-        layer_tar.unlink()
-        archives.append(archive)
-    return archives
-
-
-def _add_firewall_programs(tree: images.Tree, root: Path) -> None:
-    """What kube-proxy calls, with all libraries, those of every match module too.
-
-    A module whose library is missing makes `iptables-restore` fail as a whole: Services with one endpoint
-    work, those with two do not.
-    """
-    library_folder = next(root.glob("usr/lib/*-linux-gnu*/xtables")).parent
-    modules = sorted((library_folder / "xtables").glob("*.so"))
-    programs = [root / "usr/sbin" / name for name in ("xtables-nft-multi", "nft", "conntrack")]
-    for name in (
-        "iptables",
-        "iptables-save",
-        "iptables-restore",
-        "ip6tables",
-        "ip6tables-save",
-        "ip6tables-restore",
-    ):
-        tree.link(f"usr/sbin/{name}", "xtables-nft-multi")
-    for name in ("lib", "sbin", "bin"):
-        tree.link(name, f"usr/{name}")
-    for program in programs:
-        tree.file(str(program.relative_to(root)), program, mode=0o755)
-    for module in modules:
-        tree.file(str(module.relative_to(root)), module)
-    inside = [f"/{path.relative_to(root)}" for path in (*programs, *modules)]
-    told = subprocess.run(
-        ["chroot", root, "ldd", *inside], capture_output=True, text=True, check=False
-    ).stdout
-    # "name => /path (address)" and, for the loader, "/path (address)"; lines that end with a colon name what
-    # was asked about.
-    for library in sorted(set(re.findall(r"(/\S+\.so\S*) \(0x", told))):
-        place = f"usr{library}" if library.startswith("/lib/") else library
-        tree.file(place, _followed(root, library), mode=0o755)
-
-
-def _followed(root: Path, name: str) -> Path:
-    """The file behind a link inside the root, whose absolute targets mean the root, not this machine."""
-    return root / rootfs.run_in(root, "readlink", "-f", name).strip().lstrip("/")
-
-
-def _preload(root: Path, programs: Path, archives: Sequence[Path]) -> None:
-    store = root / "var/lib/containerd"
-    shutil.rmtree(store, ignore_errors=True)
-    store.mkdir(parents=True)
-    with _containerd(store, programs) as address:
-        for archive in archives:
-            ctr: list[str | Path] = [programs / "ctr", "--address", address, "--namespace", "k8s.io"]
-            done = subprocess.run(
-                # Unpacked at first use: an unpacked layer is an overlay, which does not survive being packed
-                # as a file tree.
-                [*ctr, "images", "import", "--no-unpack", "--label=io.cri-containerd.pinned=pinned", archive],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise NodeImageError(f"containerd refused {archive.name}: {done.stderr.strip()}")
-
-
-@contextlib.contextmanager
-def _containerd(store: Path, programs: Path) -> Iterator[str]:
-    # Not below the cache: the path of a Unix socket has at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="pillion-containerd.") as workshop:
-        configuration, log = Path(workshop, "config.toml"), Path(workshop, "log")
-        configuration.write_text(CONTAINERD_WITHOUT_CRI.format(store=store, workshop=workshop))
-        address = f"{workshop}/c.sock"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [programs / "containerd", "--config", configuration], stdout=out, stderr=out
-            )
-        try:
-            deadline = time.monotonic() + 30
-            while not Path(address).is_socket():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise NodeImageError(
-                        f"containerd did not come up: {log.read_text(errors='replace')[-400:]}"
-                    )
-                time.sleep(0.05)
-            yield address
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def _install(source: Path, target: Path, *, mode: int) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import dockerd
+from tests.cluster import host, runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALL = (1 << len(dockerd.CAPABILITIES)) - 1
+ALL = (1 << len(runtime.CAPABILITIES)) - 1
 SYS_RESOURCE = 1 << 24  # linux/capability.h
 
 
@@ -28,7 +28,7 @@ SYS_RESOURCE = 1 << 24  # linux/capability.h
     ],
 )
 def test_lacking_capabilities_are_read_from_the_bounding_set(bounding_set: int, expected: list[str]) -> None:
-    assert dockerd.lacking_capabilities(bounding_set) == expected
+    assert runtime.lacking_capabilities(bounding_set) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_runtime_is_not_asked_for_what_the_host_lacks(
         json.dumps({"capabilities": {"bounding": capabilities}}, separators=(",", ":"))
     )
     script = tmp_path / "wrapper"
-    script.write_text(dockerd.runc_wrapper(lacking=["CAP_SYS_RESOURCE"], runc="echo"))
+    script.write_text(runtime.runc_wrapper(lacking=["CAP_SYS_RESOURCE"], runc="echo"))
     words = [word.format(folder=tmp_path) for word in arguments]
 
     said = subprocess.run(["sh", script, *words], capture_output=True, text=True, check=True).stdout
@@ -65,7 +65,7 @@ def test_the_runtime_is_not_asked_for_what_the_host_lacks(
 
 def test_other_commands_go_to_the_runtime_as_they_are(tmp_path: Path) -> None:
     script = tmp_path / "wrapper"
-    script.write_text(dockerd.runc_wrapper(lacking=[], runc="echo"))
+    script.write_text(runtime.runc_wrapper(lacking=[], runc="echo"))
 
     said = subprocess.run(
         ["sh", script, "kill", "id", "9"], capture_output=True, text=True, check=True
@@ -87,4 +87,4 @@ def test_other_commands_go_to_the_runtime_as_they_are(tmp_path: Path) -> None:
     ],
 )
 def test_rules_of_docker_are_told_from_others(rule: str, ours: bool) -> None:
-    assert dockerd.is_dockers(rule) is ours
+    assert host.is_dockers(rule) is ours
