@@ -158,7 +158,7 @@ def _registry(store: Store, queue: WorkQueue, cluster: Cluster) -> kopf.Operator
 
     @kopf.on.login(registry=registry)
     async def login(**_: object) -> kopf.ConnectionInfo:
-        return _connection(cluster)
+        return await _connection(cluster)
 
     for resource in WATCHED:
         _watch(registry, resource, store, queue)
@@ -214,13 +214,15 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _connection(cluster: Cluster) -> kopf.ConnectionInfo:
-    """Kopf's own login finds no token in a plain kubeconfig; it gets what the client found."""
+async def _connection(cluster: Cluster) -> kopf.ConnectionInfo:
+    """Kopf's own login finds no token in a plain kubeconfig; it gets what the client found.
+
+    Asked again after a 401: a service account's token expires, and the client reads the new one by itself.
+    """
     configuration = cluster.client.configuration
-    authorization = (
-        configuration.api_key.get("BearerToken") or configuration.api_key.get("authorization") or ""
-    )
-    token = authorization.removeprefix("Bearer ").strip() or None
+    authorization = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    # "Bearer" from a kubeconfig, "bearer" in a pod.
+    token = (authorization or "").rpartition(" ")[2].strip() or None
     ca_data = configuration.ca_cert_data
     return kopf.ConnectionInfo(
         server=configuration.host,

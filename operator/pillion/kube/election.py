@@ -1,19 +1,22 @@
 """Which of several operators acts? The one that holds a Lease.
 
 Crash-only: whoever loses the lease ends, and Kubernetes starts it again as a follower. A leader that ends cleanly gives
-the lease back, so that the next one need not wait until it expires.
+the lease back, so that the next one need not wait until it expires. Clocks of several machines are never compared: a
+lease has expired when its renewal time has not changed for its duration, by the clock of whoever looks.
+
+The loop is our own because that of the client package sends a flag that its own validation refuses, and ends at the
+first connection that breaks (kubernetes 37.0.2, aio/leaderelection).
 """
 
 import asyncio
-import contextlib
+import datetime
 import logging
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
-from kubernetes.aio.leaderelection import electionconfig, leaderelection
-from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
-
-from pillion.kube.client import Cluster, KubeError
+from pillion.kube.client import Cluster, Conflict, KubeError, NotFound
 from pillion.kube.resources import Resource
 
 __all__ = ["LeaseLostError", "lead"]
@@ -28,68 +31,155 @@ LEASE_SECONDS = 15
 RENEW_DEADLINE_SECONDS = 10
 RETRY_SECONDS = 2
 
+FIELD_MANAGER = "pillion"
+
+Raw = dict[str, Any]
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+
 
 class LeaseLostError(Exception):
-    """The lease could not be renewed; the process has to end."""
+    """The lease could not be renewed, or another operator has it; the process has to end."""
 
 
 async def lead(
-    cluster: Cluster, *, namespace: str, name: str, identity: str, run: Callable[[], Awaitable[None]]
+    cluster: Cluster,
+    *,
+    namespace: str,
+    name: str,
+    identity: str,
+    run: Callable[[], Awaitable[None]],
+    clock: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
 ) -> None:
     """Wait for the lease, then run until `run` returns.
 
     Raises:
         LeaseLostError: the lease was lost while `run` ran; `run` was cancelled.
     """
-    acquired = asyncio.Event()
-
-    async def started() -> None:
-        acquired.set()
-
-    config = electionconfig.Config(
-        LeaseLock(name, namespace, identity, cluster.client),
-        lease_duration=LEASE_SECONDS,
-        renew_deadline=RENEW_DEADLINE_SECONDS,
-        retry_period=RETRY_SECONDS,
-        onstarted_leading=started,
-        onstopped_leading=started,
-    )
-    election = asyncio.create_task(leaderelection.LeaderElection(config).run())
-    work: asyncio.Task[None] | None = None
+    candidate = _Candidate(cluster=cluster, namespace=namespace, name=name, identity=identity, clock=clock)
+    while not await candidate.try_to_hold():
+        await sleep(RETRY_SECONDS)
+    logger.info("this operator leads (lease %s/%s, %s)", namespace, name, identity)
+    work = asyncio.ensure_future(run())
+    renewal = asyncio.create_task(_renew(candidate, sleep))
     try:
-        await _first(election, asyncio.create_task(acquired.wait()))
-        if election.done():
-            election.result()
-        logger.info("this operator leads (lease %s/%s, %s)", namespace, name, identity)
-        work = asyncio.ensure_future(run())
-        await _first(election, work)
+        await asyncio.wait({work, renewal}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
+            await _end(renewal)
             work.result()
-            election.cancel()
-            await _give_back(cluster, namespace=namespace, name=name, identity=identity)
+            await candidate.give_back()
             return
-        election.result()
+        renewal.result()
         raise LeaseLostError(
-            f"the lease {namespace}/{name} could not be renewed for {RENEW_DEADLINE_SECONDS} s"
+            f"the lease {namespace}/{name} was not renewed for {RENEW_DEADLINE_SECONDS} s, or is another's"
         )
     finally:
-        for task in (election, work):
-            if task is not None and not task.done():
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await _end(renewal)
+        await _end(work)
 
 
-async def _first(*tasks: asyncio.Future[Any]) -> None:
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+async def _renew(candidate: "_Candidate", sleep: Sleep) -> None:
+    """Renew until it cannot be done for the deadline, or another one holds the lease."""
+    renewed = candidate.clock()
+    while candidate.clock() - renewed < RENEW_DEADLINE_SECONDS and not candidate.held_by_another:
+        await sleep(RETRY_SECONDS)
+        asked = candidate.clock()
+        if await candidate.try_to_hold():
+            renewed = asked
 
 
-async def _give_back(cluster: Cluster, *, namespace: str, name: str, identity: str) -> None:
-    release = [
-        {"op": "test", "path": "/spec/holderIdentity", "value": identity},
-        {"op": "remove", "path": "/spec/holderIdentity"},
-    ]
-    try:
-        await cluster.patch(LEASES, namespace, name, release, field_manager="pillion")
-    except KubeError as error:
-        logger.info("the lease %s/%s was not given back: %s", namespace, name, error)
+async def _end(task: asyncio.Future[None]) -> None:
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Candidate:
+    """One operator that would lead, and the lease as it saw it last."""
+
+    cluster: Cluster
+    namespace: str
+    name: str
+    identity: str
+    clock: Clock
+    _lease: Raw | None = None
+    _changed: float = 0.0  # when the renewal time was seen to be another
+
+    @property
+    def held_by_another(self) -> bool:
+        """Whether somebody else's name stood in the lease when it was seen last."""
+        return self._holder() not in {None, self.identity}
+
+    async def try_to_hold(self) -> bool:
+        """Take or renew the lease; False where another has it, or the API server did not say."""
+        try:
+            async with asyncio.timeout(RENEW_DEADLINE_SECONDS / 2):
+                if self._lease is None or self._holder() != self.identity:
+                    await self._look()
+                if self._lease is not None and self.held_by_another and not self._expired():
+                    return False
+                await self._take()
+        except Conflict:
+            self._lease = None  # somebody was quicker: it is read before the next attempt
+            return False
+        except (KubeError, TimeoutError) as error:
+            logger.warning("the lease %s/%s cannot be had now: %s", self.namespace, self.name, error)
+            return False
+        return True
+
+    async def give_back(self) -> None:
+        """Take our name out, so that nobody has to wait."""
+        release = [
+            {"op": "test", "path": "/spec/holderIdentity", "value": self.identity},
+            {"op": "remove", "path": "/spec/holderIdentity"},
+        ]
+        try:
+            await self.cluster.patch(LEASES, self.namespace, self.name, release, field_manager=FIELD_MANAGER)
+        except KubeError as error:
+            logger.info("the lease %s/%s was not given back: %s", self.namespace, self.name, error)
+
+    async def _look(self) -> None:
+        try:
+            seen = await self.cluster.get(LEASES, self.namespace, self.name)
+        except NotFound:
+            self._lease = None
+            return
+        before = self._lease["spec"] if self._lease is not None else {}
+        if self._lease is None or seen["spec"].get("renewTime") != before.get("renewTime"):
+            self._changed = self.clock()
+        self._lease = seen
+
+    async def _take(self) -> None:
+        """Write our name and the time; a lease that changed since it was seen is a conflict."""
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec: Raw = {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": LEASE_SECONDS,
+            "renewTime": now,
+        }
+        if self._holder() != self.identity:
+            spec["acquireTime"] = now
+        if self._lease is None:
+            body = {
+                "apiVersion": LEASES.api_version,
+                "kind": LEASES.kind,
+                "metadata": {"name": self.name, "namespace": self.namespace},
+                "spec": spec,
+            }
+            self._lease = await self.cluster.create(LEASES, body, field_manager=FIELD_MANAGER)
+            return
+        version = self._lease["metadata"]["resourceVersion"]
+        patch = {"metadata": {"resourceVersion": version}, "spec": spec}
+        self._lease = await self.cluster.patch(
+            LEASES, self.namespace, self.name, patch, field_manager=FIELD_MANAGER
+        )
+
+    def _holder(self) -> str | None:
+        return self._lease["spec"].get("holderIdentity") if self._lease is not None else None
+
+    def _expired(self) -> bool:
+        assert self._lease is not None
+        duration: float = self._lease["spec"].get("leaseDurationSeconds", LEASE_SECONDS)
+        return self.clock() - self._changed >= duration
