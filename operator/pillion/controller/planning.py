@@ -115,6 +115,7 @@ class Planning:
                 reserved=self._reserved(world.key),
                 own=self._held(world.key, previous),
                 previous=previous,
+                images=self._settings.engine_images,
             )
         )
         warnings = tuple(Finding(reason=warned.reason, message=warned.message) for warned in outcome.warnings)

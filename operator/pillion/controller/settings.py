@@ -48,3 +48,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Least time between two evictions of pods that lack their engine, by model.",
     )
+
+    @property
+    def engine_images(self) -> dict[str, str]:
+        """The images that are set, by device."""
+        found = {"GPU": self.engine_image_gpu, "CPU": self.engine_image_cpu}
+        return {device: image for device, image in found.items() if image}

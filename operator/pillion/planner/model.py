@@ -180,6 +180,7 @@ class PlanRequest:
     )  # by product: counted on by plans without pods yet
     own: Mapping[str, int] = field(default_factory=dict)  # by product: held by this target's own engine pods
     previous: Plan | None = None  # sticky: its choice stays while it is possible
+    images: Mapping[str, str] = field(default_factory=dict)  # by device: in place of the pinned ones
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -49,7 +49,7 @@ def made(trial: Trial) -> Plan:
         kv_cache_bytes=_explicit_cache_bytes(trial) if explicit_cache and share.layout else None,
         engine=trial.profile.name,
         engine_version=trial.profile.version,
-        image=spec.engine.image or trial.profile.image(candidate.device.value),
+        image=spec.engine.image or _image(trial),
         memory=_memory(trial),
         cpu_request_millis=sizes.cpu_request_millis,
         cpu_limit_millis=sizes.cpu_limit_millis,
@@ -65,6 +65,12 @@ def made(trial: Trial) -> Plan:
         or resources.startup_timeout_seconds(trial.model.weights.stored_bytes),
         given_up=granted.given_up(trial.wishes),
     )
+
+
+def _image(trial: Trial) -> str:
+    """The operator's own choice for the device, or the pinned one."""
+    device = trial.candidate.device.value
+    return trial.request.images.get(device) or trial.profile.image(device)
 
 
 def _context_tokens(trial: Trial) -> int:

@@ -58,6 +58,16 @@ def test_a_published_checkpoint_comes_before_quantization_while_loading() -> Non
     assert (alone.checkpoint, alone.quantization, alone.on_the_fly) == (worlds.QWEN3_8B.repo, "FP8", "fp8")
 
 
+def test_an_operator_with_images_of_its_own_names_them_for_their_device_alone() -> None:
+    images = {"GPU": "registry.example/engine:1", "CPU": "registry.example/engine-cpu:1"}
+
+    assert worlds.planned(worlds.QWEN3_8B, on=[L4], images=images).plan.image == images["GPU"]
+    pinned = worlds.planned(worlds.QWEN3_8B, on=[L4], images={"CPU": images["CPU"]}).plan.image
+    assert pinned == worlds.planned(worlds.QWEN3_8B, on=[L4]).plan.image
+    asked = worlds.planned(worlds.QWEN3_8B, on=[L4], images=images, engine={"image": "mine:1"}).plan.image
+    assert asked == "mine:1"
+
+
 def test_a_checkpoint_that_is_quantized_gets_no_flag_for_it() -> None:
     assert worlds.planned(*FAMILY, on=[T4], quantization={"method": "AWQ"}).plan.on_the_fly is None
 

@@ -28,6 +28,7 @@ def request(
     reserved: dict[str, int] | None = None,
     own: dict[str, int] | None = None,
     previous: planner.Plan | None = None,
+    images: dict[str, str] | None = None,
     **parts: Raw,
 ) -> planner.PlanRequest:
     """How shall the first model, or one of its variants, run on these nodes?
@@ -42,6 +43,7 @@ def request(
         reserved: accelerators that other plans count on.
         own: accelerators that the target's own engines hold.
         previous: the plan before.
+        images: of the operator, by device.
         parts: of the spec, as a user writes them.
     """
     if target is None and pods is not None:
@@ -55,6 +57,7 @@ def request(
         reserved=reserved or {},
         own=own or {},
         previous=previous,
+        images=images or {},
     )
 
 
