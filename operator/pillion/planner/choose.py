@@ -72,7 +72,7 @@ def _sorted_out(request: PlanRequest, profile: engines.Profile) -> tuple[list[Tr
 
 def _not_planned(request: PlanRequest, turned: Sequence[_Turned]) -> NotPlanned:
     if not turned:
-        return NotPlanned(reason=Reason.NO_ACCELERATOR_FITS, message=_nothing_to_try(request))
+        return NotPlanned(reason=Reason.NO_ACCELERATORS, message=_nothing_to_try(request))
     nearest = _nearest_first(turned)[0]
     reason = _REASONS.get(nearest.rejection.reason, Reason.NO_ACCELERATOR_FITS)
     message = _pin_impossible(request) if reason is Reason.PIN_IMPOSSIBLE else nearest.rejection.message

@@ -43,7 +43,7 @@ def _about_the_model(trial: Trial) -> Iterator[Warned]:
             "Transformers, slower, or not at all.",
         )
     for note in model.notes:
-        yield Warned(reason=Reason.NOT_SUPPORTED_WELL, message=f"{model.repo}: {note}.")
+        yield Warned(reason=Reason.ESTIMATE_UNVERIFIED, message=f"{model.repo}: {note}.")
 
 
 def _about_the_weights(trial: Trial) -> Iterator[Warned]:
@@ -83,7 +83,7 @@ def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
     pool = trial.candidate.pool
     if pool is not None and not pool.memory_verified:
         yield Warned(
-            reason=Reason.NOT_SUPPORTED_WELL,
+            reason=Reason.ESTIMATE_UNVERIFIED,
             message=f"no start-up log of {pool.product} has been compared with the memory model "
             f"({pool.memory_source}); the plan keeps to the safe side.",
         )
@@ -125,7 +125,7 @@ def _about_the_rollout(trial: Trial) -> Iterator[Warned]:
         )
     if target.max_pods is not None and target.max_pods > there.pods:
         yield Warned(
-            reason=Reason.ACCELERATORS_BUSY,
+            reason=Reason.AUTOSCALER_MAY_BLOCK,
             message=f"an autoscaler may ask for {wording.count(target.max_pods, 'pod')}, and there are {what} for "
             f"{there.pods}; the others would stay Pending.",
         )

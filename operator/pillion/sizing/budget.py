@@ -79,10 +79,10 @@ def layout(demand: Demand) -> kv_cache.KvLayout | None:
 
 
 def cpu_container_bytes(demand: Demand, *, kv_cache_bytes: int, shm_bytes: int) -> tuple[int, int]:
-    """Memory of an engine's container on CPU: what it needs, and the limit with room to spare.
+    """Memory of an engine's container on CPU: what it needs while it serves, and the limit with room to spare.
 
     Weights, KV cache and the peak of activations are the container's own memory there, beside the engine itself;
-    shared memory counts against the limit.
+    shared memory counts against the limit, and so do compilers while the engine starts.
     """
     needed = (
         weights.weights_bytes(demand.model, tensor_parallel=1, loading=demand.loading)
@@ -97,4 +97,7 @@ def cpu_container_bytes(demand: Demand, *, kv_cache_bytes: int, shm_bytes: int) 
         )
         + constants.gib(constants.CPU_ENGINE)
     )
-    return needed, math.ceil(needed * constants.CPU_HEADROOM.value) + shm_bytes
+    limit = (
+        math.ceil(needed * constants.CPU_HEADROOM.value) + shm_bytes + constants.gib(constants.CPU_COMPILERS)
+    )
+    return needed, limit

@@ -115,6 +115,13 @@ CPU_HEADROOM: Final = Fact(
     basis=Basis.ASSUMED,
     source="passing the limit ends the container, so weights are read into page cache under it with room to spare",
 )
+CPU_COMPILERS: Final = Fact(
+    value=1.5,
+    unit="GiB",
+    basis=Basis.ASSUMED,
+    source="compilers that run while the engine starts, a process a core on small nodes; they end before it serves",
+    holds_for="the limit of memory alone: nothing is kept free for them",
+)
 
 
 def gib(fact: Fact) -> int:

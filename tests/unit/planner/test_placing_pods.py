@@ -157,7 +157,7 @@ def test_a_rollout_that_needs_one_more_accelerator_than_there_is(pods: int, surg
 def test_an_autoscalers_maximum_is_told() -> None:
     target = planner.TargetShape(pods=1, max_pods=5)
     answer = worlds.planned(QWEN3_8B, on=TWO, target=target)
-    message = next(each.message for each in answer.warnings if each.reason is Reason.ACCELERATORS_BUSY)
+    message = next(each.message for each in answer.warnings if each.reason is Reason.AUTOSCALER_MAY_BLOCK)
     assert "5 pods" in message
 
 

@@ -99,7 +99,7 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
         pytest.param(
             QWEN3_8B,
             {"on": [PLAIN], "hardware": {"accelerator": "GPU"}},
-            Reason.NO_ACCELERATOR_FITS,
+            Reason.NO_ACCELERATORS,
             ["no node offers one", "set it to CPU"],
             id="a GPU is asked for where there is none",
         ),

@@ -18,7 +18,7 @@ def test_a_toy_on_a_small_node_asks_for_little() -> None:
     assert plan.cpu_request_millis == 250
     assert plan.cpu_limit_millis == 2000  # as many threads as the node has cores
     assert plan.memory_request_bytes <= 3 * GIB
-    assert plan.memory_limit_bytes == 4 * GIB
+    assert plan.memory_limit_bytes == 6 * GIB
     assert plan.ephemeral_request_bytes <= GIB
 
 
@@ -26,7 +26,7 @@ def test_a_limit_on_cpu_holds_what_is_needed_and_more() -> None:
     plan = worlds.planned(worlds.QWEN3_8B_AWQ, on=[nodes.node("n", memory="64Gi", cpu="32")]).plan
     needed = plan.memory.weights + plan.memory.kv_cache + plan.memory.activation + plan.memory.other
     assert plan.memory_request_bytes >= needed
-    assert plan.memory_limit_bytes >= 1.25 * needed + plan.shm_bytes
+    assert plan.memory_limit_bytes >= 1.25 * needed + plan.shm_bytes + 1.5 * GIB
     assert plan.memory.headroom == plan.memory_limit_bytes - needed
 
 
@@ -71,7 +71,7 @@ def test_pods_keep_their_sizes_where_they_suffice() -> None:
 def test_pods_get_larger_sizes_where_they_have_to() -> None:
     before = worlds.planned(TINY, on=[PLAIN]).plan
     tight = dataclasses.replace(before, memory_limit_bytes=GIB)
-    assert worlds.planned(TINY, on=[PLAIN], previous=tight).plan.memory_limit_bytes == 4 * GIB
+    assert worlds.planned(TINY, on=[PLAIN], previous=tight).plan.memory_limit_bytes == 6 * GIB
 
 
 def test_a_guaranteed_pod_stays_guaranteed() -> None:

@@ -56,7 +56,7 @@ def changed(**facts: Any) -> ModelFacts:
         pytest.param(
             TINY,
             {"on": [nodes.gpu_node("n", "NVIDIA-A10G")]},
-            Reason.NOT_SUPPORTED_WELL,
+            Reason.ESTIMATE_UNVERIFIED,
             "no start-up log",
             id="a card without log",
         ),
