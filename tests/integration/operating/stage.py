@@ -6,33 +6,39 @@ but the operator's Deployment is installed.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from tests import operator_process
+from tests.cluster.api import ApiError
 from tests.integration.operating.engines import Players
+from tests.operator_process import OperatorProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cluster.controlplane import ControlPlane
     from tests.hub.server import Hub
 
-ROOT = Path(__file__).parents[3]
-NAMESPACE = "pillion-system"
-USER = f"system:serviceaccount:{NAMESPACE}:pillion"
+NAMESPACE = operator_process.NAMESPACE
+USER = operator_process.USER
 PATIENCE_SECONDS = 30.0
 
+NOT_FOUND = 404
+
 Raw = dict[str, Any]
+
+# What tests read, by a short name: API version and plural.
+KINDS = {
+    "modeldeployment": ("pillion.dev/v1alpha1", "modeldeployments"),
+    "modelsidecar": ("pillion.dev/v1alpha1", "modelsidecars"),
+    "deployment": ("apps/v1", "deployments"),
+    "pod": ("v1", "pods"),
+    "configmap": ("v1", "configmaps"),
+    "event": ("events.k8s.io/v1", "events"),
+}
 
 
 class Stage:
@@ -42,9 +48,8 @@ class Stage:
         self.cluster = control_plane
         self.hub = hub
         self.engines = Players(control_plane.kubeconfig)
-        self.log = folder / "operator.log"
-        self._operator: subprocess.Popen[bytes] | None = None
-        self._install()
+        self.operator = OperatorProcess(control_plane, hub_url=hub.url, folder=folder)
+        operator_process.install(control_plane)
         self.engines.start()
 
     def close(self) -> None:
@@ -52,92 +57,61 @@ class Stage:
         self.stop_operator()
         self.engines.stop()
 
-    def _install(self) -> None:
-        documents = yaml.safe_load_all((ROOT / "manifests" / "pillion.yaml").read_text())
-        wanted = [document for document in documents if document and document["kind"] != "Deployment"]
-        self.apply(*wanted)
-        self.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-
     def start_operator(self, **settings: str) -> None:
         """Run the operator until `stop_operator`, and wait until it leads."""
-        kubeconfig = self.cluster.service_account_kubeconfig(NAMESPACE, "pillion")
-        port = _free_port()
-        env = {
-            **{key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")},
-            "HF_ENDPOINT": self.hub.url,
-            "HF_HOME": str(self.log.parent / "hf"),
-            "PILLION_NAMESPACE": NAMESPACE,
-            "PILLION_HTTP_PORT": str(port),
-            "PILLION_HTTP_HOST": "127.0.0.1",
-            "PILLION_EVICTION_INTERVAL_SECONDS": "0.5",
-            "PILLION_LEADER_ELECTION": "false",
-            "PYTHONPATH": str(ROOT / "operator"),
-            **settings,
-        }
-        command = [sys.executable, "-m", "pillion.cli", "run", "--kubeconfig", str(kubeconfig)]
-        with self.log.open("ab") as log:
-            self._operator = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-        self.port = port
-        self.until(self._leads, "the operator leads")
+        quick = {"PILLION_EVICTION_INTERVAL_SECONDS": "0.5", "PILLION_LEADER_ELECTION": "false"}
+        self.operator.start(**(quick | settings))
 
-    def _leads(self) -> bool:
-        assert self._operator is not None
-        assert self._operator.poll() is None, f"the operator ended: {self.log.read_text()[-3000:]}"
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
-                return bool(answer.read().strip() == b"leading")
-        except OSError:
-            return False
+    @property
+    def log(self) -> Path:
+        """The operator's log."""
+        return self.operator.log
 
     @property
     def running(self) -> bool:
         """Whether the operator runs."""
-        return self._operator is not None and self._operator.poll() is None
-
-    @property
-    def pid(self) -> int:
-        """The operator's process."""
-        assert self._operator is not None
-        return self._operator.pid
+        return self.operator.running
 
     def stop_operator(self) -> None:
         """End the operator as Kubernetes would."""
-        if self._operator is not None and self._operator.poll() is None:
-            self._operator.send_signal(signal.SIGTERM)
-            self._operator.wait(timeout=20)
-        self._operator = None
+        self.operator.stop()
 
     # What users do
 
     def apply(self, *objects: Raw) -> None:
-        """`kubectl apply --server-side` of objects, as a user."""
-        text = yaml.safe_dump_all(objects)
-        self.cluster.kubectl("apply", "--server-side", "--field-manager=user", "-f", "-", stdin=text)
+        """Server-side apply of objects, as a user's tool does it."""
+        for obj in objects:
+            path = _path(obj["apiVersion"], _plural(obj["kind"]), obj["metadata"].get("namespace"))
+            self.cluster.admin.request(
+                "PATCH",
+                f"{path}/{obj['metadata']['name']}?fieldManager=user&force=true",
+                obj,
+                content_type="application/apply-patch+yaml",
+            )
+
+    def patch(self, kind: str, namespace: str, name: str, operations: list[Raw]) -> None:
+        """A JSON patch."""
+        path = f"{_path(*KINDS[kind], namespace)}/{name}"
+        self.cluster.admin.request("PATCH", path, operations, content_type="application/json-patch+json")
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object and wait for nothing."""
-        self.cluster.kubectl("delete", kind, name, "--namespace", namespace, "--wait=false")
+        body = {"propagationPolicy": "Background"}
+        self.cluster.admin.request("DELETE", f"{_path(*KINDS[kind], namespace)}/{name}", body)
 
     def get(self, kind: str, namespace: str, name: str) -> Raw | None:
         """An object, or None."""
-        text = self.cluster.kubectl(
-            "get",
-            kind,
-            name,
-            "--namespace",
-            namespace,
-            "--ignore-not-found",
-            "--output=json",
-            "--show-managed-fields",
-        )
-        return None if not text.strip() else dict(json.loads(text))
+        try:
+            return dict(self.cluster.admin.request("GET", f"{_path(*KINDS[kind], namespace)}/{name}"))
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
 
-    def list(self, kind: str, namespace: str, *more: str) -> list[Raw]:
-        """Objects of a namespace."""
-        answer = json.loads(
-            self.cluster.kubectl("get", kind, "--namespace", namespace, "--output=json", *more)
-        )
-        return list(answer["items"])
+    def list(self, kind: str, namespace: str | None = None, *, selector: str = "") -> list[Raw]:
+        """Objects of a namespace, or of all of them."""
+        query = f"?labelSelector={urllib.parse.quote(selector)}" if selector else ""
+        return list(self.cluster.admin.request("GET", _path(*KINDS[kind], namespace) + query)["items"])
 
     # What tests wait for
 
@@ -146,15 +120,14 @@ class Stage:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                tail = self.log.read_text()[-3000:] if self.log.exists() else ""
                 raise AssertionError(
-                    f"after {seconds} s it is still not so that {what}\noperator's log:\n{tail}"
+                    f"after {seconds} s it is still not so that {what}\noperator's log:\n{self.operator.told()}"
                 )
             time.sleep(0.05)
 
     def condition(self, namespace: str, name: str, kind: str) -> Raw:
         """One condition of a ModelDeployment; empty before it is written."""
-        found = self.get("modeldeployments.pillion.dev", namespace, name)
+        found = self.get("modeldeployment", namespace, name)
         for entry in (found or {}).get("status", {}).get("conditions") or []:
             if entry["type"] == kind:
                 return dict(entry)
@@ -178,7 +151,7 @@ class Stage:
     def until_ready(self, namespace: str, name: str) -> Raw:
         """Wait until the model serves everywhere; answers the ModelDeployment."""
         self.until_condition(namespace, name, "Ready", "True", "AllReady")
-        found = self.get("modeldeployments.pillion.dev", namespace, name)
+        found = self.get("modeldeployment", namespace, name)
         assert found is not None
         return found
 
@@ -186,7 +159,7 @@ class Stage:
         """Reasons of the events about an object."""
         return {
             event["reason"]
-            for event in self.list("events.events.k8s.io", namespace)
+            for event in self.list("event", namespace)
             if event["regarding"]["kind"] == kind and event["regarding"]["name"] == name
         }
 
@@ -197,10 +170,14 @@ class Stage:
         assert "forbidden" not in text.lower(), text[-4000:]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _path(api_version: str, plural: str, namespace: str | None) -> str:
+    root = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"
+    return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
+
+
+def _plural(kind: str) -> str:
+    lower = kind.lower()
+    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"
 
 
 def web(namespace: str, *, replicas: int = 1, name: str = "web", **pod_spec: Any) -> Raw:
