@@ -1,0 +1,69 @@
+"""What can be said to the benchmarks on the command line?
+
+python -m benchmarks                       all of them, one after the other
+python -m benchmarks single burst-100      these
+python -m benchmarks single -o json        for programs
+python -m benchmarks single --profile F    the operator under cProfile; look at F with `python -m pstats F`
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import bench, report, scenarios
+from benchmarks.api import ApiError
+from benchmarks.consumption import Machine
+from tests.cluster import ClusterError
+
+
+def main() -> int:
+    """Run what was asked for. Exit status 1: something could not be measured."""
+    options = _parser().parse_args()
+    outcomes, version, failed = [], "", False
+    for name in options.scenarios or scenarios.SCENARIOS:
+        started = time.monotonic()
+        try:
+            # Each on a cluster of its own: what one leaves behind would be in the figures of the next.
+            with bench.start(say=_say, under=_under(options.profile)) as running:
+                _say(f"{name}: measuring")
+                version = running.cluster.kubernetes_version
+                outcomes.append(asyncio.run(scenarios.run(running, scenarios.SCENARIOS[name])))
+        except (ClusterError, ApiError, TimeoutError) as error:
+            _say(f"{name}: {error}")
+            failed = True
+        _say(f"{name}: {time.monotonic() - started:.0f} s, with all that was started for it")
+    if options.output == "json":
+        print(report.as_json(Machine.this(), version, outcomes))
+    else:
+        report.show(Machine.this(), version, outcomes)
+    return 1 if failed else 0
+
+
+def _under(profile: Path | None) -> tuple[str, ...]:
+    return () if profile is None else ("-m", "cProfile", "-o", str(profile.resolve()))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=bench.__doc__)
+    parser.add_argument(
+        "scenarios",
+        nargs="*",
+        metavar="SCENARIO",
+        choices=[*scenarios.SCENARIOS, []],
+        help=f"{', '.join(scenarios.SCENARIOS)}; absent: all",
+    )
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="run the operator under cProfile")
+    return parser
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

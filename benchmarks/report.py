@@ -1,0 +1,77 @@
+"""How are results shown? A table for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.consumption import Machine
+    from benchmarks.results import Load, Outcome, Requests
+
+
+def as_json(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcome]) -> str:
+    """For programs."""
+    told = {
+        "machine": asdict(machine),
+        "kubernetes": kubernetes_version,
+        "scenarios": [outcome.to_json() for outcome in outcomes],
+    }
+    return json.dumps(told, indent=2)
+
+
+def show(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcome]) -> None:
+    """For people."""
+    console = Console()
+    console.print(
+        f"{machine.cores} cores ({machine.processor}), {machine.memory_gib} GiB, Linux {machine.kernel}, "
+        f"Python {machine.python}, Kubernetes {kubernetes_version} (etcd without fsync, all on this machine)"
+    )
+    for outcome in outcomes:
+        console.print()
+        console.print(_figures(outcome))
+        console.print(f"  requests for each: {_told(outcome.requests)}", highlight=False)
+        for note in (*outcome.notes, _beside(outcome.load)):
+            console.print(f"  {note}", highlight=False)
+
+
+def _figures(outcome: Outcome) -> Table:
+    table = Table(title=f"{outcome.scenario}: {outcome.about}", title_justify="left")
+    table.add_column("measure", no_wrap=True)
+    for column in ("Pillion", "floor", "x floor"):
+        table.add_column(column, justify="right")
+    for measure in outcome.measures:
+        table.add_row(
+            measure.name,
+            _number(measure.value, measure.unit),
+            "" if measure.floor is None else _number(measure.floor, measure.unit),
+            "" if measure.ratio is None else f"{measure.ratio:.1f}",
+        )
+    return table
+
+
+def _told(requests: Requests) -> str:
+    listed = ", ".join(f"{count:.2f} {kind}" for kind, count in requests.counted.items()) or "none"
+    apart = ", ".join(f"{count:.2f} {kind}" for kind, count in requests.apart.items()) or "none"
+    return (
+        f"{requests.total:.2f}, of which {requests.writes:.2f} writes ({listed})\n"
+        f"  apart (leases, watches, events, dry runs): {apart}"
+    )
+
+
+def _beside(load: Load) -> str:
+    return (
+        f"load average {load.average_before:.1f} before, {load.average_after:.1f} after; "
+        f"other processes took {load.others_cores:.2f} cores"
+    )
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 2 if value < 100 else 0
+    return f"{value:,.{digits}f} {unit}".rstrip()
