@@ -665,12 +665,12 @@ class Cache:
         """How many bytes of these files are here, finished or not."""
         folder = self.model(repo) / "blobs"
         done = 0
-        for name, size in blobs.items():
+        for name, expected in blobs.items():
             for path in (folder / name, *folder.glob(f"{name}*.incomplete")):
                 with contextlib.suppress(OSError):
                     found = path.stat()
                     # Some downloaders reserve the whole file at once; only what was written counts.
-                    done += min(size, found.st_size, found.st_blocks * 512)
+                    done += min(expected, found.st_size, found.st_blocks * 512)
                     break
         return done
 
@@ -692,7 +692,7 @@ class Cache:
         room = self._room()
         raise FetchError(
             "DiskFull",
-            f"{wanted.repo} needs {gib(missing)} more; {self.folder} has room for {gib(max(room, 0))}: "
+            f"{wanted.repo} needs {size(missing)} more; {self.folder} has room for {size(max(room, 0))}: "
             "a larger cache volume would do (spec.cache), and so would a smaller checkpoint",
         )
 
@@ -736,9 +736,9 @@ def _used_bytes(folder: Path) -> int:
     return total
 
 
-def gib(count: int) -> str:
+def size(count: int) -> str:
     """Bytes for people."""
-    return f"{count / 2**30:.2f} GiB"
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 def _disk_error(error: OSError, folder: Path) -> FetchError:
@@ -833,7 +833,7 @@ class Fetch:
         here = self._cache.on_disk(str(self.wanted.repo), blobs)
         self._cache.make_room(self.wanted, self.total - here, [*kept, self.wanted])
         log(
-            f"fetching {self.wanted.repo} at {self.wanted.commit[:12]}: {gib(here)} of {gib(self.total)} are here"
+            f"fetching {self.wanted.repo} at {self.wanted.commit[:12]}: {size(here)} of {size(self.total)} are here"
         )
         with contextlib.suppress(OSError):
             if self.process.stdin is not None:
