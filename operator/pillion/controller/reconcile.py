@@ -229,12 +229,15 @@ class Reconciler:
             about = (
                 [world.deployment] if world.target is None or not bad else [world.deployment, world.target]
             )
+            swapped = entry["status"] == "True" and known.get(entry["type"]) in SWAPPING
             for obj in about:
                 self._recorder.emit(
                     obj,
                     kind="Warning" if bad else "Normal",
-                    reason=entry["reason"],
-                    note=entry["message"],
+                    reason=Reason.SWAPPED if swapped else entry["reason"],
+                    note=f"The model was changed in place. {entry['message']}"
+                    if swapped
+                    else entry["message"],
                     action=entry["type"],
                 )
         known_warnings = {entry["reason"] for entry in before.get("warnings") or []}
@@ -269,6 +272,9 @@ class Reconciler:
         self._plan_again_at.pop(key, None)
         self._queue.settle(key)
 
+
+# A condition that was so, and now holds, tells of a swap that is done.
+SWAPPING = (("False", Reason.SWAP_IN_PROGRESS.value),)
 
 # Progress is no bad news: only these make a Warning.
 BAD_NEWS = frozenset(Reason) - {

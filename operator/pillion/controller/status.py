@@ -104,7 +104,8 @@ def current_plan(world: World) -> planner.Plan | None:
 def _plan_sentence(plan: planner.Plan) -> str:
     where = "CPU" if plan.product is None else f"{plan.count} x {plan.product}"
     weights = "16 bit" if plan.quantization == "None" else plan.quantization
-    lengths = f"{plan.concurrency} requests of {plan.promised_context_tokens:,} tokens"
+    requests = "1 request" if plan.concurrency == 1 else f"{plan.concurrency} requests"
+    lengths = f"{requests} of {plan.promised_context_tokens:,} tokens"
     engine = f"{plan.engine} {plan.engine_version}"
     sentence = f"{engine} serves {plan.checkpoint} ({weights}) on {where} with room for {lengths}."
     return sentence if plan.given_up is None else f"{sentence} {plan.given_up}"
