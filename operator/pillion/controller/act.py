@@ -33,6 +33,8 @@ Raw = dict[str, Any]
 # between, 0 of 360 with 2 ms, on one API server). The marker starts a rollout, so it leaves admission that time.
 ADMISSION_SECONDS = 0.005
 
+LEFTOVER_ATTEMPTS = 5  # each lost to somebody who changed the same workload at that very moment
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
@@ -173,31 +175,36 @@ class Act:
             left = await self._cluster.apply(
                 resource, injection.unmark_patch(workload), field_manager=names.marker_manager(world.name)
             )
-            leftover = injection.leftover_patch(left, model=world.name)
-            if leftover:
-                metadata = left["metadata"]
-                left = await self._cluster.patch(
-                    resource,
-                    metadata["namespace"],
-                    metadata["name"],
-                    leftover,
-                    field_manager=names.marker_manager(world.name),
-                )
+            left = await self._take_leftovers(world, resource, left)
         except (NotFound, Conflict) as error:
             # Gone, or another object took its name: its own event tells.
-            logger.info(
-                "%s: %s %s was not unmarked: %s",
-                world.key,
-                resource.kind,
-                workload["metadata"]["name"],
-                error,
-            )
+            name = workload["metadata"]["name"]
+            logger.info("%s: %s %s was not unmarked: %s", world.key, resource.kind, name, error)
             return
         self._store.put(resource, left)
         note = f"The marker of ModelDeployment {world.name} was taken away; new pods have no engine of it."
         self._recorder.emit(
             left, kind="Normal", reason=Reason.TARGET_UNMARKED.value, note=note, action="Unmark"
         )
+
+    async def _take_leftovers(self, world: World, resource: Resource, left: Raw) -> Raw:
+        """Remove what stayed of the marker because somebody applied an exported live object."""
+        metadata = left["metadata"]
+        for _ in range(LEFTOVER_ATTEMPTS):
+            leftover = injection.leftover_patch(left, model=world.name)
+            if not leftover:
+                break
+            try:
+                return await self._cluster.patch(
+                    resource,
+                    metadata["namespace"],
+                    metadata["name"],
+                    leftover,
+                    field_manager=names.marker_manager(world.name),
+                )
+            except Invalid:  # somebody changed it in between: a test of the patch failed
+                left = await self._cluster.get(resource, metadata["namespace"], metadata["name"])
+        return left
 
     async def _instruct(self, world: World, instruct: Instruct) -> None:
         metadata = instruct.pod["metadata"]

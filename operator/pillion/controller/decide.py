@@ -108,10 +108,11 @@ def obstacle(world: World) -> Finding | None:
     sidecar = world.proposal.sidecar if isinstance(world.proposal, Proposed) else world.sidecar
     if world.target is None or sidecar is None:
         return None
+    unmarkable = injection.cannot_mark(world.target)
+    if unmarkable is not None:
+        return unmarkable
     template = injection.pod_template(world.target)
-    for found in injection.conflicts(template.get("spec") or {}, sidecar):
-        return Finding(reason=found.reason, message=found.message)
-    return None
+    return next(iter(injection.conflicts(template.get("spec") or {}, sidecar)), None)
 
 
 def wanted_sidecar(world: World) -> Raw | None:

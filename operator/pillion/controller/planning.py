@@ -14,7 +14,7 @@ from typing import Any
 
 from pillion import hardware, injection, planner
 from pillion.api import names
-from pillion.api.modeldeployment import ModelDeployment, Task
+from pillion.api.modeldeployment import Checkpoints, ModelDeployment, Task
 from pillion.api.reasons import Reason
 from pillion.api.shape import InvalidObjectError
 from pillion.controller import compiling
@@ -159,8 +159,7 @@ class Planning:
             facts=chosen,
             sidecar=sidecar,
             served_names=compiling.served_names(deployment),
-            warnings=warnings
-            + tuple(Finding(reason=found.reason, message=found.message) for found in notices),
+            warnings=(*warnings, *notices),
             obstacle=obstacle,
         )
 
@@ -213,7 +212,7 @@ class Planning:
                 )
         # The namespace and the target decide alone, whatever else is there.
         for found in injection.conflicts(pod_spec, sidecar, namespace_labels=namespace_labels):
-            return Finding(reason=found.reason, message=found.message)
+            return found
         if world.key.namespace in {"kube-system", self._settings.namespace}:
             return Finding(
                 reason=Reason.NAMESPACE_EXCLUDED,
@@ -240,7 +239,19 @@ class Planning:
 
         own = await read(model.repo, model.revision)
         variants = await asyncio.gather(*(read(variant, None) for variant in model.variants))
-        return (own, *variants)
+        found = [own, *variants]
+        if deployment.spec.quantization.checkpoints is Checkpoints.TRUSTED_PUBLISHERS:
+            known = {checkpoint.repo for checkpoint in found}
+            trusted = await asyncio.to_thread(
+                facts_hub.trusted_quantizations,
+                own,
+                token=token,
+                endpoint=self._settings.hub_endpoint,
+                cache=self._facts_cache,
+                timeout_seconds=self._settings.hub_timeout_seconds,
+            )
+            found += [checkpoint for checkpoint in trusted if checkpoint.repo not in known]
+        return tuple(found)
 
     async def _token(self, key: Key, deployment: ModelDeployment) -> str | None:
         secret_ref = deployment.spec.model.token_secret_ref

