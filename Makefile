@@ -51,9 +51,11 @@ e2e-vllm: $(STAMP) ## Run the story with the real vLLM on CPU (downloads 1 GB, b
 test: lint drift ## Run all that CI runs: lint, drift, unit, integration, e2e
 	$(BIN)/python -m tools.lanes unit integration e2e
 
-.PHONY: demo
+.PHONY: demo demo-down
 demo: $(STAMP) ## Show the main job on a kind cluster (ENGINE=vllm: with the real engine on CPU)
-	$(BIN)/python -m tests.demo --engine $(ENGINE)
+	@$(BIN)/python -m tests.demo --engine $(ENGINE)
+demo-down: $(STAMP) ## Delete the cluster of the demo
+	@$(BIN)/python -m tests.cluster down pillion-demo --kind
 
 .PHONY: bench
 bench: $(STAMP) ## Measure how fast the operator answers, and what it asks of the API server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pillion.api import quantities
 from tests.e2e.harness.application import Application
 from tests.hub import models
 
@@ -62,5 +63,8 @@ def test_in_a_namespace_with_a_quota_and_default_limits_a_guaranteed_pod_stays_g
     pod = application.pod()
     assert pod["status"]["qosClass"] == "Guaranteed"
     [engine] = [each for each in pod["spec"]["containers"] if each["name"] == model.container]
-    assert {name: engine["resources"]["limits"][name] for name in ENGINE} == ENGINE
+    limits = engine["resources"]["limits"]
+    assert {name: quantities.parse(limits[name]) for name in ENGINE} == {
+        name: quantities.parse(amount) for name, amount in ENGINE.items()
+    }
     application.answer(mentions=models.TINY_RIVER)

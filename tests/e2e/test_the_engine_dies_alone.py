@@ -131,6 +131,16 @@ def test_a_worker_that_is_killed_alone_takes_the_whole_engine_with_it_and_all_co
     assert len(engine.others()) == 1
 
 
+def test_an_engine_that_is_killed_while_the_hub_is_away_comes_back(
+    pillion: Installation, served: Application, engine: Engine
+) -> None:
+    with pillion.hub_fault(status=503), untouched(served, ready=True):
+        main = engine.main()
+        engine.kill(main)
+        another_main(engine, than=main.pid)
+        served.answer(mentions=models.TINY_RIVER, seconds=BACK_SECONDS)
+
+
 def test_a_killed_supervisor_costs_its_own_container_a_restart_and_no_other(
     pillion: Installation, served: Application, engine: Engine
 ) -> None:

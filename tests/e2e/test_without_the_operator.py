@@ -42,9 +42,8 @@ def test_new_pods_get_their_engine_and_it_serves(
         assert [each["name"] for each in pod["spec"]["containers"]] == [CONTAINER, model.container]
         application.answer(mentions=models.TINY_RIVER, pod=pod)
     without_operator.scale_operator(1)
-    found = model.await_condition("Ready")
+    model.await_serving_pods(2)
     assert {pod["metadata"]["uid"] for pod in application.pods()} == {pod["metadata"]["uid"] for pod in pods}
-    assert found["status"]["pods"]["ready"] == 2
 
 
 def test_a_model_that_is_deleted_meanwhile_leaves_new_pods_clean_and_is_swept_when_the_operator_is_back(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Raw = dict[str, Any]
 
 SUPERVISOR_PID = 1
+FETCHING = "--fetch"  # the supervisor's child that downloads has this on its command line
 
 PROCESSES = """
 import json, os
@@ -84,7 +85,7 @@ class Engine:
             except KubectlError as error:
                 raise NotYet(str(error)) from error
             for each in found:
-                if each.leads and " serve " in f" {each.command} ":
+                if each.leads and each.parent == SUPERVISOR_PID and FETCHING not in each.command:
                     return each
             raise NotYet(f"processes {found}")
 

@@ -6,6 +6,8 @@ of it finds what is there already, so that a second time takes seconds.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from tests.cluster import ClusterError, binaries, images, kind, local_images
 from tests.e2e.harness.cluster import Cluster, Space
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tests.cluster import cache
 
@@ -30,6 +32,13 @@ HUB_ENDPOINT = f"http://hub.{HUB_NAMESPACE}.svc:8080"
 ROLLOUT_SECONDS = 180
 OWN_IMAGES = (local_images.OPERATOR, local_images.HUB, local_images.EXAMPLE_APP)
 IMAGE_ANNOTATION = "tests.pillion.dev/image"  # a tag stays `dev` whatever is behind it: this makes pods new
+
+
+PUT_FAULT = """
+import sys, urllib.request
+url = "http://127.0.0.1:8080/_test/fault"
+urllib.request.urlopen(urllib.request.Request(url, method="PUT", data=sys.argv[1].encode()), timeout=10)
+"""
 
 
 class InstallationError(ClusterError):
@@ -106,6 +115,21 @@ class Installation:
             return self.operator.kubectl(*words)
         except ClusterError as error:
             return f"({error})"
+
+    @contextlib.contextmanager
+    def hub_fault(self, **fault: object) -> Iterator[None]:
+        """The Hub misbehaves for a while, as its own `Fault` says: `status=503`, for example."""
+        self._tell_hub(fault)
+        try:
+            yield
+        finally:
+            self._tell_hub({})
+
+    def _tell_hub(self, fault: Mapping[str, object]) -> None:
+        self.cluster.kubectl(
+            *(f"--namespace={HUB_NAMESPACE}", "exec", "deployment/hub", "--"),
+            *("python3", "-c", PUT_FAULT, json.dumps(fault)),
+        )
 
     def scale_operator(self, replicas: int) -> None:
         """Change the number of the operator's pods, and wait until that many run."""

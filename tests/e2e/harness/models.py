@@ -78,6 +78,16 @@ class Model:
 
         until(f"ModelSidecar {self.name} to be gone", look, seconds=60, more=self.space.circumstances)
 
+    def await_serving_pods(self, number: int) -> None:
+        """Wait until status counts that many pods that serve, of as many that are wanted."""
+
+        def look() -> None:
+            counted = self.object().get("status", {}).get("pods", {})
+            if counted.get("summary") != f"{number}/{number}":
+                raise NotYet(f"status.pods {counted}")
+
+        until(f"{number} pods to serve", look, seconds=SERVE_SECONDS, more=self.space.circumstances)
+
     def object(self) -> Raw:
         """It, as it is now."""
         return self.space.the(KIND, self.name)

@@ -1,0 +1,65 @@
+"""Which story can be told here, and how does it end? Exit status: 0 it was told, 1 something did not come.
+
+    python -m tests.demo [--engine standin|vllm] [--simulated]
+
+On kind where kind runs, else on a control plane with simulated pods. A failure ends in a sentence with what to
+look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.cluster import ClusterError, debian, dockerd, kind, local_images, node_image, rootfs
+from tests.demo import on_kind, simulated
+from tests.demo.telling import Teller
+from tests.e2e.harness.waiting import TookTooLong
+
+EXPECTED = (
+    ClusterError,
+    kind.KindError,
+    dockerd.DockerError,
+    node_image.NodeImageError,
+    rootfs.RootError,
+    debian.PackageError,
+    local_images.ImageError,
+    TookTooLong,
+)
+
+
+def main() -> int:
+    """Tell the story."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.demo", description="Show what Pillion does, on a cluster of this machine."
+    )
+    parser.add_argument(
+        "--engine",
+        choices=sorted(on_kind.ENGINES),
+        default="standin",
+        help="a small stand-in with vLLM's command line and API, or the real vLLM on CPU (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--simulated", action="store_true", help="use simulated pods although kind can run here"
+    )
+    options = parser.parse_args()
+    tell = Teller()
+    try:
+        obstacle = "--simulated was given" if options.simulated else kind.availability()
+        if obstacle:
+            simulated.story(tell, obstacle=obstacle)
+        else:
+            on_kind.story(tell, engine=on_kind.ENGINES[options.engine])
+    except EXPECTED as error:
+        tell.failure(error)
+        return 1
+    except KeyboardInterrupt:
+        tell.line(
+            "Interrupted. What is up stays up; the next `make demo` goes on with it, and `make demo-down` deletes it."
+        )
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
