@@ -93,14 +93,14 @@ def test_eight_bits_are_chosen_where_sixteen_leave_too_little_room(gpu_stage: St
     assert found["status"]["plan"]["memory"]["weights"].endswith("Gi")
 
 
-def test_four_bits_are_taken_where_economy_is_asked_for(gpu_stage: Stage, space: str) -> None:
+def test_four_bits_are_taken_where_eight_do_not_hold_what_is_required(gpu_stage: Stage, space: str) -> None:
     gpu_stage.apply(
         stages.web(space),
         stages.model(
             space,
             models.DENSE_8B,
             model={"variants": [models.DENSE_8B_AWQ, models.DENSE_8B_FP8]},
-            serving={"contextLength": 8192, "concurrency": 20},
+            serving={"contextLength": 8192, "concurrency": 11},
         ),
     )
     status = plan_of(gpu_stage, space)
