@@ -457,7 +457,6 @@ class Engine:
         self.phase = LOADING
         self.deadline = float("inf")  # of the phase, where it has one
         self.quiet_since: float | None = None
-        self.ended_by_us = False
         self.started_at = time.monotonic()
         self.serving_since: float | None = None
         self.kv_cache_tokens: int | None = None
@@ -501,18 +500,19 @@ class Engine:
 
     def ending(self) -> str:
         """What it said last that explains its end, in one line."""
-        for line in reversed(self._tail):
+        tail = list(self._tail)  # orphans may still print, and the reader append
+        for line in reversed(tail):
             found = ERROR_LINE.search(line)
             if found and not any(text in line for text in CONSEQUENCES):
                 return shortened(f"{found.group(1)}: {found.group(2)}")
-        lines = [line for line in self._tail if line.strip()]
+        lines = [line for line in tail if line.strip()]
         return shortened(lines[-1].strip()) if lines else "it printed nothing"
 
     def out_of_memory(self) -> str | None:
         """Which memory it ran out of, if it did."""
         if oom_kills() > self._oom_kills:
             return "the kernel killed a process of it at the container's memory limit"
-        for line in reversed(self._tail):
+        for line in reversed(list(self._tail)):
             if OUT_OF_MEMORY.search(line):
                 return shortened(line.strip())
         return None
@@ -1152,13 +1152,10 @@ class Supervisor:
         limit = engine.instruction.startup_timeout_seconds
         if code is not None:
             engine.hear_out()
-            self._lost(engine, self._exit_failure(engine, code), now)
+            how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+            self._lost(engine, self._end_of(engine, how, code), now)
         elif engine.unwell:
-            self._lost(
-                engine,
-                self._failure_of(engine, "EngineExited", f"{engine.program} was ended: {engine.unwell}"),
-                now,
-            )
+            self._lost(engine, self._end_of(engine, f"was ended, for {engine.unwell},", None), now)
         elif engine.phase == LOADING and engine.answered:
             engine.phase, engine.serving_since = SERVING, now
             if self._wanted_hash == engine.hash:
@@ -1167,23 +1164,18 @@ class Supervisor:
         elif engine.phase == LOADING and now - engine.started_at > limit:
             why = f": {engine.last_refusal}" if engine.last_refusal else ""
             text = f"{engine.program} gave no answer within {limit:.0f} s (spec.startupTimeoutSeconds){why}"
-            self._lost(engine, self._failure_of(engine, "StartupTimeout", text), now)
+            self._lost(engine, Failure("StartupTimeout", text, engine.hash), now)
         elif engine.serving_since is not None and now - engine.serving_since > STEADY_SECONDS:
             self._engine_backoff.reset()
 
-    def _exit_failure(self, engine: Engine, code: int) -> Failure:
+    def _end_of(self, engine: Engine, how: str, code: int | None) -> Failure:
+        """Why an engine is no more, as far as it or the kernel says."""
         when = "while serving" if engine.serving_since is not None else "while loading"
-        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         memory = engine.out_of_memory()
-        if memory:
-            return self._failure_of(
-                engine, "EngineOutOfMemory", f"{engine.program} {how} {when}: {memory}", code
-            )
-        said = "" if code < 0 else f": {engine.ending()}"
-        return self._failure_of(engine, "EngineExited", f"{engine.program} {how} {when}{said}", code)
-
-    def _failure_of(self, engine: Engine, reason: str, message: str, code: int | None = None) -> Failure:
-        return Failure(reason, message, engine.hash, code)
+        # Whoever is killed had no last words.
+        cause = memory or (engine.ending() if code is not None and code >= 0 else None)
+        text = f"{engine.program} {how} {when}" + (f": {cause}" if cause else "")
+        return Failure("EngineOutOfMemory" if memory else "EngineExited", text, engine.hash, code)
 
     def _lost(self, engine: Engine, failure: Failure, now: float) -> None:
         """It failed: whatever is left of it goes at once, and another one is started after a delay."""

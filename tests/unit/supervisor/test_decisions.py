@@ -72,6 +72,23 @@ def test_a_process_whose_name_has_parentheses_is_read() -> None:
     assert 1 in me
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 0\n", id="cgroup v2, memory.events"
+        ),
+        pytest.param("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", id="cgroup v1, memory.oom_control"),
+    ],
+)
+def test_the_kernels_kills_are_counted_by(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text(text)
+    monkeypatch.setattr(program, "OOM_COUNTERS", (tmp_path / "absent", counter))
+
+    assert program.oom_kills() == 2
+
+
 def test_the_delay_doubles_up_to_a_minute_and_starts_anew() -> None:
     backoff = program.Backoff()
     delays = [backoff.failed(100.0) for _ in range(11)]
