@@ -113,16 +113,21 @@ class Api:
         return listed["items"], listed["metadata"]["resourceVersion"]
 
     async def watch(self, collection: Collection, namespace: str, since: str) -> AsyncIterator[Event]:
-        """Every change, until the iterator is closed."""
+        """Every change, until the iterator is closed.
+
+        The API server ends the watch of whoever is slow to read, as on a busy machine; it goes on where it ended.
+        """
         path = collection.path(namespace)
-        query = {"watch": "1", "resourceVersion": since}
-        async with self._session.get(f"{self._server}{path}?{urlencode(query)}") as response:
-            response.raise_for_status()
-            async for line in response.content:
-                told = json.loads(line)
-                if told["type"] == "ERROR":
-                    raise ApiError(f"the watch of {collection.plural} ended: {told['object']}")
-                yield Event(told["type"], told["object"])
+        while True:
+            query = urlencode({"watch": "1", "resourceVersion": since})
+            async with self._session.get(f"{self._server}{path}?{query}") as response:
+                response.raise_for_status()
+                async for line in response.content:
+                    told = json.loads(line)
+                    if told["type"] == "ERROR":
+                        raise ApiError(f"the watch of {collection.plural} ended: {told['object']}")
+                    since = told["object"]["metadata"]["resourceVersion"]
+                    yield Event(told["type"], told["object"])
 
     async def _send(
         self, method: str, path: str, body: Raw | None, *, content_type: str = "application/json"

@@ -101,7 +101,7 @@ def _install_floor(cluster: ControlPlane) -> None:
         for name in (NAMESPACE, FLOOR_NAMESPACE)
     ]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all([*namespaces, copy]))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    operator_process.until_served(cluster)
 
 
 def _start_floor(cluster: ControlPlane, stack: contextlib.ExitStack) -> int:

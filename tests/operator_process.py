@@ -6,6 +6,7 @@ machine with the chart's own service account, so that a missing right shows and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
+
+from tests.cluster import processes
+from tests.cluster.controlplane import ControlPlaneError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +41,20 @@ def install(cluster: ControlPlane) -> None:
     documents = yaml.safe_load_all((ROOT / "manifests" / "pillion.yaml").read_text())
     wanted = [document for document in documents if document and document["kind"] != "Deployment"]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(wanted))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    until_served(cluster)
+
+
+def until_served(cluster: ControlPlane) -> None:
+    """Wait until all kinds that are installed are served."""
+
+    def served() -> bool:
+        # kubectl itself fails on one that has no conditions yet.
+        with contextlib.suppress(ControlPlaneError):
+            cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+            return True
+        return False
+
+    assert processes.wait_until(served, seconds=START_SECONDS), "the installed kinds are not served"
 
 
 class OperatorProcess:
