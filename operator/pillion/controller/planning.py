@@ -7,6 +7,8 @@ one at a time, because each reserves what it counted on until its pods exist.
 import asyncio
 import base64
 import contextlib
+import dataclasses
+import functools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -56,6 +58,7 @@ class Planning:
         self._remembered: dict[Key, Proposal] = {}
         self._one_at_a_time = asyncio.Lock()
         self._reading: asyncio.Lock = asyncio.Lock()
+        self._policy_seen = False
         self._inventory: tuple[float, hardware.Inventory] | None = None
 
     def remembered(self, key: Key, plan_key: str) -> Proposal | None:
@@ -86,13 +89,17 @@ class Planning:
         if unsupported:
             sentences = "; ".join(f"{path}: {message}" for path, message in unsupported)
             return Refused(plan_key=world.plan_key, reason=Reason.FIELD_NOT_SUPPORTED, message=sentences)
-        checkpoints, inventory, labels = await asyncio.gather(
+        checkpoints, inventory, labels, missing = await asyncio.gather(
             self._checkpoints(world.key, deployment),
             self._read_inventory(),
             self._namespace_labels(world.key.namespace),
+            self._missing_policy(),
         )
         async with self._one_at_a_time:
-            return self._decide(world, deployment, checkpoints, inventory, labels)
+            proposal = self._decide(world, deployment, checkpoints, inventory, labels)
+        if missing is not None and isinstance(proposal, Proposed):
+            return dataclasses.replace(proposal, obstacle=missing)
+        return proposal
 
     def _decide(
         self,
@@ -112,7 +119,7 @@ class Planning:
                 checkpoints=checkpoints,
                 inventory=inventory,
                 target=self._target_shape(world, pod_spec),
-                reserved=self._reserved(world.key),
+                reserved=self._reserved(world.key) if inventory.accelerators else {},
                 own=self._held(world.key, previous),
                 previous=previous,
                 images=self._settings.engine_images,
@@ -278,6 +285,22 @@ class Planning:
             )
         return base64.b64decode(value).decode().strip()
 
+    async def _missing_policy(self) -> Finding | None:
+        """Whether the admission policy is there; asked until it was seen once."""
+        if self._policy_seen:
+            return None
+        for resource in (resources.MUTATING_POLICIES, resources.MUTATING_POLICY_BINDINGS):
+            try:
+                await self._cluster.get(resource, None, injection.POLICY_NAME)
+            except NotFound:
+                return Finding(
+                    reason=Reason.POLICY_MISSING,
+                    message=f"The cluster has no {resource.kind} {injection.POLICY_NAME}, so no pod would get an "
+                    "engine; install the chart's policies (helm upgrade, or kubectl apply -f manifests/pillion.yaml).",
+                )
+        self._policy_seen = True
+        return None
+
     async def _namespace_labels(self, namespace: str) -> dict[str, str]:
         found = await self._cluster.get(resources.NAMESPACES, None, namespace)
         labels: dict[str, str] = found["metadata"].get("labels") or {}
@@ -309,9 +332,7 @@ class Planning:
         text = injection.plan_json(world.sidecar) if world.sidecar is not None else None
         if text is None:
             return None
-        with contextlib.suppress(ValueError):
-            return planner.plan_from_json(text)
-        return None
+        return _plan(text)
 
     def _held(self, key: Key, plan: planner.Plan | None) -> dict[str, int]:
         """Accelerators that this model's own pods hold, by product."""
@@ -348,8 +369,9 @@ class Planning:
             text = injection.plan_json(sidecar)
             if other == key or other in seen or text is None:
                 continue
-            with contextlib.suppress(ValueError):
-                yield other, planner.plan_from_json(text)
+            plan = _plan(text)
+            if plan is not None:
+                yield other, plan
 
     def _target_of(self, key: Key, deployment: Raw | None) -> Raw | None:
         reference = (deployment or {}).get("spec", {}).get("targetRef")
@@ -384,11 +406,21 @@ class Planning:
                 yield other, set(compiling.port_pair(sidecar))
 
     def _neighbours(self, key: Key) -> Iterator[tuple[Raw, ModelDeployment]]:
-        """The other ModelDeployments of the namespace that can be read."""
-        for raw in self._store.all(resources.MODEL_DEPLOYMENTS, key.namespace):
-            if raw["metadata"]["name"] != key.name:
+        """The other ModelDeployments of the same target that can be read."""
+        for other in sorted(self._store.beside(key)):
+            raw = self._store.get(resources.MODEL_DEPLOYMENTS, *other)
+            if raw is not None:
                 with contextlib.suppress(InvalidObjectError):
                     yield raw, ModelDeployment.from_raw(raw)
+
+
+@functools.lru_cache(maxsize=2048)
+def _plan(text: str) -> planner.Plan | None:
+    """A plan that was written before; None where another version wrote it in a form that this one cannot read."""
+    try:
+        return planner.plan_from_json(text)
+    except ValueError:
+        return None
 
 
 def _is_older(one: ModelDeployment, other: ModelDeployment) -> bool:
