@@ -13,7 +13,7 @@ from pillion.api import names
 from pillion.api.reasons import ConditionType, Reason
 from pillion.controller import pods as pod_facts
 from pillion.controller import swap, workloads
-from pillion.controller.decide import Actions, obstacle
+from pillion.controller.decide import Actions, obstacle, replacement
 from pillion.controller.engine import EngineReport, EngineState
 from pillion.controller.world import Finding, Proposed, Refused, World
 
@@ -114,12 +114,14 @@ def _pods_injected(world: World, actions: Actions) -> Verdict:
     missed = injection.missed_pods(living, sidecar)
     if missed:
         listed = ", ".join(f"{found.name} ({found.reason.value})" for found in missed[:3])
-        fixed = [found for found in missed if not found.replaceable]
-        remedy = (
-            "they are replaced one at a time"
-            if not fixed
-            else "those that nothing would make again stay as they are: delete and create them yourself"
-        )
+        remedy = "they are replaced one at a time"
+        if any(not found.replaceable for found in missed):
+            remedy = "those that nothing would make again stay as they are: delete and create them yourself"
+        elif any(replacement(world, found.pod) for found in missed):
+            remedy = (
+                "replacing them did not help, so it is not tried again; see whether the API server has the policy "
+                f"{injection.POLICY_NAME} and what its audit annotations or log say of it"
+            )
         return verdict(
             False,
             Reason.PODS_MISSED,

@@ -17,7 +17,6 @@ from typing import Any
 
 from pillion import injection
 from pillion.api.modeldeployment import UpdateStrategyType
-from pillion.api.reasons import Reason
 from pillion.controller import pods as pod_facts
 from pillion.controller import swap
 from pillion.controller.world import (
@@ -235,7 +234,11 @@ def _replace_missed(
     """The one pod to evict now, or the seconds after which to look again."""
     if busy or world.sidecar is None or world.strategy is UpdateStrategyType.ON_DELETE:
         return None, None
-    missed = [found for found in injection.missed_pods(world.pods, world.sidecar) if found.replaceable]
+    missed = [
+        found
+        for found in injection.missed_pods(world.pods, world.sidecar)
+        if found.replaceable and not replacement(world, found.pod)
+    ]
     if not missed or not _at_rest(world):
         return None, None
     chosen = min(missed, key=lambda found: (pod_facts.is_ready(found.pod), found.name))
@@ -245,6 +248,16 @@ def _replace_missed(
     if eviction_allowed_in > 0:
         return None, eviction_allowed_in
     return chosen, None
+
+
+def replacement(world: World, pod: Raw) -> bool:
+    """Whether a pod was made after another one of this model was evicted.
+
+    Where even such a pod lacks its engine, admission has a reason of its own, and one more eviction would help as
+    little: a healthy application is not restarted over and over.
+    """
+    made = pod["metadata"].get("creationTimestamp")
+    return world.last_eviction is not None and made is not None and made >= world.last_eviction
 
 
 def _at_rest(world: World) -> bool:
@@ -275,6 +288,5 @@ def _waits(world: World) -> bool:
     if world.spec is not None and world.spec.target_ref is not None and world.target is None:
         return True
     if world.proposal is None or isinstance(world.proposal, Proposed):
-        found = obstacle(world)
-        return found is not None and found.reason is not Reason.HOST_NETWORK
+        return obstacle(world) is not None
     return True

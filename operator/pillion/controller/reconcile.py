@@ -66,6 +66,7 @@ class Reconciler:
         self._planning = Planning(cluster, store, settings, clock)
         self._act = Act(cluster, store, recorder)
         self._evicted_at: dict[Key, float] = {}
+        self._last_eviction: dict[Key, str] = {}
         self._plan_again_at: dict[Key, float] = {}
         self.probes = Probes(changed=queue.add)
 
@@ -94,6 +95,7 @@ class Reconciler:
         result = await self._act.carry_out(world, actions)
         if actions.evict is not None:
             self._evicted_at[key] = self._clock()
+            self._last_eviction[key] = _now()
         if world.deployment is None:
             self._forget(key)
             if not self._store.pods_of(key):
@@ -133,6 +135,7 @@ class Reconciler:
             pods=pods,
             engines=self.probes.reports(key),
             unreachable=self.probes.unreachable(key),
+            last_eviction=self._last_eviction.get(key),
             models_serve={
                 pod["metadata"]["uid"]: serve for pod in pods if (serve := self._serves(pod)) is not None
             },
@@ -185,8 +188,7 @@ class Reconciler:
             return  # the answer, or its absence, brings the key here again; until then the status stands
         after = result.world(world)
         verdicts = status_of.verdicts(after, actions, result.problem)
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = status_of.describe(after, actions, verdicts, now=now)
+        status = status_of.describe(after, actions, verdicts, now=_now())
         before: Raw = world.deployment.get("status") or {}
         if not status_of.changed(before, status):
             return
@@ -269,6 +271,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._planning.forget(key)
         self._evicted_at.pop(key, None)
+        self._last_eviction.pop(key, None)
         self._plan_again_at.pop(key, None)
         self._queue.settle(key)
 
@@ -288,6 +291,10 @@ BAD_NEWS = frozenset(Reason) - {
     Reason.SWAP_IN_PROGRESS,
     Reason.TARGET_NOT_FOUND,
 }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _may_change(proposal: Proposed | Refused) -> bool:

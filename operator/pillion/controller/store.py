@@ -33,6 +33,7 @@ class Store:
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[str, dict[str, Raw]]] = defaultdict(lambda: defaultdict(dict))
+        self._by_model: dict[str, dict[Key, dict[str, Raw]]] = defaultdict(dict)  # pods and marked workloads
         self._targets: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._target_of: dict[Key, tuple[str, str, str]] = {}
 
@@ -48,6 +49,8 @@ class Store:
         self._objects[resource.kind][namespace][name] = obj
         if resource is resources.MODEL_DEPLOYMENTS:
             self._index_target(Key(namespace, name), obj)
+        elif resource is not resources.MODEL_SIDECARS:
+            self._index_models(resource, known, obj)
         return True
 
     def remove(self, resource: Resource, obj: Raw) -> bool:
@@ -60,6 +63,8 @@ class Store:
         del self._objects[resource.kind][namespace][name]
         if resource is resources.MODEL_DEPLOYMENTS:
             self._forget_target(Key(namespace, name))
+        elif resource is not resources.MODEL_SIDECARS:
+            self._index_models(resource, known, None)
         return True
 
     def get(self, resource: Resource, namespace: str, name: str) -> Raw | None:
@@ -76,15 +81,14 @@ class Store:
 
     def pods_of(self, key: Key) -> list[Raw]:
         """Pods that carry the model's marker."""
-        return [pod for pod in self.all(resources.PODS, key.namespace) if key.name in models_of(pod)]
+        return self._of_model(resources.PODS, key)
 
     def marked_with(self, key: Key) -> list[tuple[Resource, Raw]]:
         """Workloads that carry a marker which the operator wrote for this model."""
         return [
             (resource, workload)
             for resource in resources.WORKLOADS
-            for workload in self.all(resource, key.namespace)
-            if key.name in injection.marked_models(workload)
+            for workload in self._of_model(resource, key)
         ]
 
     def keys_for_target(self, namespace: str, kind: str, name: str) -> set[Key]:
@@ -102,9 +106,23 @@ class Store:
         if resource in (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS):
             return {Key(namespace, name)}
         if resource is resources.PODS:
-            return {Key(namespace, model) for model in models_of(obj)}
-        marked = {Key(namespace, model) for model in injection.marked_models(obj)}
-        return marked | self.keys_for_target(namespace, resource.kind, name)
+            return set(_models(resource, obj))
+        return set(_models(resource, obj)) | self.keys_for_target(namespace, resource.kind, name)
+
+    def _of_model(self, resource: Resource, key: Key) -> list[Raw]:
+        found = self._by_model[resource.kind].get(key, {})
+        return [found[name] for name in sorted(found)]
+
+    def _index_models(self, resource: Resource, before: Raw | None, after: Raw | None) -> None:
+        index = self._by_model[resource.kind]
+        if before is not None:
+            for key in _models(resource, before):
+                index[key].pop(before["metadata"]["name"])
+                if not index[key]:
+                    del index[key]
+        if after is not None:
+            for key in _models(resource, after):
+                index.setdefault(key, {})[after["metadata"]["name"]] = after
 
     def _index_target(self, key: Key, deployment: Raw) -> None:
         self._forget_target(key)
@@ -120,6 +138,12 @@ class Store:
             self._targets[place].discard(key)
             if not self._targets[place]:
                 del self._targets[place]
+
+
+def _models(resource: Resource, obj: Raw) -> list[Key]:
+    """The models that a pod asks for, or whose marker a workload carries."""
+    found = models_of(obj) if resource is resources.PODS else sorted(injection.marked_models(obj))
+    return [Key(obj["metadata"]["namespace"], model) for model in found]
 
 
 def _version(obj: Raw) -> int:

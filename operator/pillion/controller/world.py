@@ -73,6 +73,7 @@ class World:
     marked: tuple[tuple[Resource, Raw], ...] = ()  # every workload that carries this model's marker
     pods: tuple[Raw, ...] = ()  # marked pods, whether they have the engine or not
     engines: Mapping[str, EngineReport] = field(default_factory=dict)  # by pod uid
+    last_eviction: str | None = None  # RFC 3339 time of this model's last one, in this operator's life
     unreachable: frozenset[str] = frozenset()  # uids of pods whose supervisor has not answered for a while
     models_serve: Mapping[str, bool] = field(
         default_factory=dict

@@ -29,7 +29,7 @@ from pillion.injection.markers import (
     unmark_patch,
 )
 from pillion.injection.missed import Missed, injected_revision, missed_pods
-from pillion.injection.policy import DEFAULT_OPERATOR_NAMESPACE, policies
+from pillion.injection.policy import DEFAULT_OPERATOR_NAMESPACE, POLICY_NAME, policies
 from pillion.injection.sidecars import FORMAT_VERSION, revision
 from pillion.injection.supervisor_source import SUPERVISOR_SELECTOR, config_map, config_map_name
 
@@ -37,6 +37,7 @@ __all__ = [
     "DEFAULT_OPERATOR_NAMESPACE",
     "EXCLUDED_NAMESPACES",
     "FORMAT_VERSION",
+    "POLICY_NAME",
     "SUPERVISOR_SELECTOR",
     "Finding",
     "Marker",

@@ -13,6 +13,7 @@ from pillion.injection.pods import Raw
 
 DEFAULT_OPERATOR_NAMESPACE = "pillion-system"
 POLICY_FILES = ("inject.v1.yaml", "required.v1.yaml")
+POLICY_NAME = "inject.v1.pillion.dev"  # of the policy that injects, and of its binding
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 

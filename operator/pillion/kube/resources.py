@@ -12,6 +12,8 @@ __all__ = [
     "EVENTS",
     "MODEL_DEPLOYMENTS",
     "MODEL_SIDECARS",
+    "MUTATING_POLICIES",
+    "MUTATING_POLICY_BINDINGS",
     "NAMESPACES",
     "NODES",
     "PODS",
@@ -64,6 +66,19 @@ CONFIG_MAPS = Resource(plural="configmaps", kind="ConfigMap")
 NODES = Resource(plural="nodes", kind="Node", namespaced=False)
 NAMESPACES = Resource(plural="namespaces", kind="Namespace", namespaced=False)
 EVENTS = Resource(group="events.k8s.io", plural="events", kind="Event")
+
+MUTATING_POLICIES = Resource(
+    group="admissionregistration.k8s.io",
+    plural="mutatingadmissionpolicies",
+    kind="MutatingAdmissionPolicy",
+    namespaced=False,
+)
+MUTATING_POLICY_BINDINGS = Resource(
+    group="admissionregistration.k8s.io",
+    plural="mutatingadmissionpolicybindings",
+    kind="MutatingAdmissionPolicyBinding",
+    namespaced=False,
+)
 
 WORKLOADS = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)
 BY_KIND = {resource.kind: resource for resource in WORKLOADS}

@@ -33,6 +33,8 @@ CLUSTER_RIGHTS = {
     "/configmaps": "create delete list",
     "/podtemplates": "create",
     "events.k8s.io/events": "create",
+    "admissionregistration.k8s.io/mutatingadmissionpolicies": "get",
+    "admissionregistration.k8s.io/mutatingadmissionpolicybindings": "get",
 }
 
 

@@ -295,6 +295,13 @@ def test_no_pod_is_evicted_while_the_target_rolls() -> None:
     assert due(settled((missed("a"),), target=target)).evict is None
 
 
+def test_a_replacement_that_was_missed_as_well_is_not_replaced_again() -> None:
+    pod = missed("a")
+    pod["metadata"]["creationTimestamp"] = "2026-11-01T10:00:05Z"
+    assert due(settled((pod,), last_eviction="2026-11-01T10:00:00Z")).evict is None
+    assert due(settled((pod,), last_eviction="2026-11-01T10:00:10Z")).evict is not None
+
+
 def test_evictions_keep_their_distance() -> None:
     actions = due(settled((missed("a"),)), eviction_allowed_in=4.0)
     assert actions.evict is None
