@@ -169,7 +169,7 @@ def _watch(registry: kopf.OperatorRegistry, resource: Resource, store: Store, qu
     place = (resource.group, resource.version, resource.plural)
 
     @kopf.index(*place, registry=registry, id=f"keep-{resource.plural}")
-    def keep(body: kopf.Body, **_: object) -> None:
+    async def keep(body: kopf.Body, **_: object) -> None:
         """Listed before any event is handled; nothing is put into kopf's own index."""
         obj = _complete(resource, dict(body))
         known = store.get(resource, obj["metadata"]["namespace"], obj["metadata"]["name"])
@@ -204,6 +204,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
+    settings.persistence.diffbase_storage = _NoDiffs()
     settings.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     settings.watching.client_timeout = CLIENT_TIMEOUT_SECONDS
     settings.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
@@ -212,6 +213,20 @@ def _kopf_settings() -> kopf.OperatorSettings:
         settings.watching.label_selectors[resource.group, resource.version, resource.plural] = marked
     settings.watching.label_selectors["", "v1", resources.PODS.plural] = names.INJECT_LABEL
     return settings
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Kopf copies each object of each event to tell handlers what changed in it; ours want to know that it did."""
+
+    def build(self, **_: object) -> kopf.BodyEssence:
+        """Nothing to compare."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: object) -> None:
+        """Nothing was stored."""
+
+    def store(self, **_: object) -> None:
+        """Nothing is stored."""
 
 
 async def _connection(cluster: Cluster) -> kopf.ConnectionInfo:
