@@ -238,6 +238,19 @@ def ready(verdicts: Sequence[Verdict]) -> Verdict:
     )
 
 
+def unreadable(world: World) -> tuple[Verdict, ...]:
+    """For an object that another version stored and this one cannot read."""
+    assert isinstance(world.proposal, Refused)
+    reason, message = world.proposal.reason, world.proposal.message
+    verdicts = [
+        Verdict(
+            type=kind, holds=False if kind is ConditionType.PLANNED else None, reason=reason, message=message
+        )
+        for kind in (ConditionType.PLANNED, ConditionType.INJECTED, ConditionType.MODEL_READY)
+    ]
+    return (*verdicts, ready(verdicts))
+
+
 def serves(world: World, pod: Raw) -> bool:
     """Whether the engine of a pod serves what the pod was told."""
     report = world.engines.get(pod["metadata"]["uid"])

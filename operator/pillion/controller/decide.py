@@ -76,6 +76,8 @@ def decide(world: World, *, eviction_allowed_in: float) -> Actions:
     """
     if world.deployment is None:
         return Actions(unmark=world.marked)
+    if world.spec is None:
+        return Actions()  # what cannot be read is left as it is, until it changes
     if world.suspended:
         return Actions(unmark=world.marked, delete_sidecar=world.sidecar is not None and world.own_sidecar())
     wanted = wanted_sidecar(world)

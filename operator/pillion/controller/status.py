@@ -40,6 +40,8 @@ GIGABYTE = 1000**3
 
 def verdicts(world: World, actions: Actions, problem: Finding | None) -> tuple[Verdict, ...]:
     """The four conditions, Ready last."""
+    if world.spec is None:
+        return conditions.unreadable(world)
     plan = current_plan(world)
     parts = (
         conditions.planned(world, _plan_sentence(plan) if plan is not None else None),
