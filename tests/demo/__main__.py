@@ -11,21 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.cluster import ClusterError, debian, dockerd, kind, local_images, node_image, rootfs
+from tests.cluster import kind
 from tests.demo import on_kind, simulated
 from tests.demo.telling import Teller
+from tests.e2e.harness import installation
 from tests.e2e.harness.waiting import TookTooLong
-
-EXPECTED = (
-    ClusterError,
-    kind.KindError,
-    dockerd.DockerError,
-    node_image.NodeImageError,
-    rootfs.RootError,
-    debian.PackageError,
-    local_images.ImageError,
-    TookTooLong,
-)
 
 
 def main() -> int:
@@ -50,7 +40,7 @@ def main() -> int:
             simulated.story(tell, obstacle=obstacle)
         else:
             on_kind.story(tell, engine=on_kind.ENGINES[options.engine])
-    except EXPECTED as error:
+    except (*installation.CANNOT_BE_HAD, TookTooLong) as error:
         tell.failure(error)
         return 1
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.cluster import binaries, kind, local_images
+from tests.cluster import binaries, kind, local_images, vllm_image
 from tests.demo import showing
 from tests.e2e.harness import installation
 from tests.e2e.harness.application import CONTAINER, Application, container_status, started_at
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Raw = dict[str, Any]
 
 CLUSTER = "pillion-demo"
-VLLM = "localhost/pillion-engine-vllm:dev"
 NAMESPACE = "demo"
 MODEL = "chat"
 QUESTION = "Who are you?"
@@ -51,7 +50,7 @@ ENGINES = {
         resources=SMALL,
     ),
     "vllm": Engine(
-        image=VLLM,
+        image=vllm_image.NAME,
         words="The engine is the real [bold]vLLM[/] on CPU; the models have a few MB of random weights, so the answers "
         "are words without sense.",
         serve_seconds=600,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import ClusterError, debian, dockerd, kind, local_images, node_image, rootfs
+from tests.cluster import kind
 from tests.e2e.harness import installation
 from tests.e2e.harness.application import Application
 from tests.e2e.harness.cluster import KubectlError, Space
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
 NAME = "pillion-e2e"
 HERE = Path(__file__).parent
 TEST_SECONDS = 300
-
-CANNOT = (
-    ClusterError,
-    kind.KindError,
-    dockerd.DockerError,
-    node_image.NodeImageError,
-    rootfs.RootError,
-    debian.PackageError,
-    local_images.ImageError,
-)
 
 # Words of an operator that lacks a right, or that met what nobody thought of.
 TROUBLE = re.compile(r"forbidden|traceback", re.IGNORECASE)
@@ -75,7 +65,7 @@ def pillion(say: Callable[[str], None]) -> Iterator[installation.Installation]:
     obstacle = ""
     try:
         installed = installation.install(NAME, progress=say)
-    except CANNOT as error:
+    except installation.CANNOT_BE_HAD as error:
         obstacle = str(error)
     if obstacle:  # said outside of the handler, which would show it twice
         pytest.fail(f"the cluster of the end-to-end tests did not come up: {obstacle}", pytrace=False)

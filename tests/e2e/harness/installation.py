@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster import ClusterError, binaries, images, kind, local_images
+from tests.cluster import (
+    ClusterError,
+    binaries,
+    debian,
+    dockerd,
+    images,
+    kind,
+    local_images,
+    node_image,
+    python_layers,
+    rootfs,
+    vllm_image,
+)
 from tests.e2e.harness.cluster import Cluster, Space
 
 if TYPE_CHECKING:
@@ -30,9 +42,19 @@ OPERATOR_NAMESPACE = "pillion-system"
 HUB_NAMESPACE = "hub"
 HUB_ENDPOINT = f"http://hub.{HUB_NAMESPACE}.svc:8080"
 ROLLOUT_SECONDS = 180
-OWN_IMAGES = (local_images.OPERATOR, local_images.HUB, local_images.EXAMPLE_APP)
 IMAGE_ANNOTATION = "tests.pillion.dev/image"  # a tag stays `dev` whatever is behind it: this makes pods new
 
+
+# What keeps a cluster or a part of it from being had, each with a sentence for people.
+CANNOT_BE_HAD = (
+    ClusterError,
+    kind.KindError,
+    dockerd.DockerError,
+    node_image.NodeImageError,
+    rootfs.RootError,
+    debian.PackageError,
+    python_layers.ImageError,
+)
 
 PUT_FAULT = """
 import sys, urllib.request
@@ -152,12 +174,14 @@ def install(
     """A cluster of that name with Pillion on it, made or brought up to date.
 
     Raises:
-        ClusterError, kind.KindError, dockerd.DockerError, ...: a part cannot be had; the text says what to do.
+        CANNOT_BE_HAD: a part cannot be had; the text says what to do.
     """
+    binaries.ensure(["kubectl", "helm"], progress=progress)
     up = kind.up(name, progress=progress)
-    names = tuple(dict.fromkeys((*OWN_IMAGES, engine_image)))
-    archive = local_images.archive(names, progress=progress)
+    archive = local_images.archive(progress=progress)
     up.load(archive, progress=progress)
+    if engine_image == vllm_image.NAME:
+        load_vllm(up, progress=progress)
     made = Installation(
         kind=up,
         cluster=Cluster(kubeconfig=up.kubeconfig),
@@ -171,6 +195,15 @@ def install(
     made.install_chart()
     made.cluster.rolled_out("deployment", "hub", namespace=HUB_NAMESPACE, seconds=ROLLOUT_SECONDS)
     return made
+
+
+def load_vllm(up: kind.KindCluster, *, progress: cache.Progress) -> None:
+    """Put the real engine's image onto the nodes; it is made where it is not in the cache.
+
+    Raises:
+        CANNOT_BE_HAD: it cannot be made.
+    """
+    up.load(vllm_image.archive(progress=progress), progress=progress)
 
 
 def hub_manifests(image_id: str) -> tuple[Raw, ...]:
