@@ -105,12 +105,17 @@ class Reason(StrEnum):
     NO_ACCELERATORS = (
         "NoAccelerators",
         About.PLANNING,
-        "The spec asks for an accelerator and no node of the cluster has one.",
+        "The spec asks for an accelerator, or for a product, that no node of the cluster has.",
+    )
+    ACCELERATOR_UNKNOWN = (
+        "AcceleratorUnknown",
+        About.PLANNING,
+        "Nodes offer accelerators, and no label says which they are, or this version cannot plan with their kind.",
     )
     NO_NODE_FITS = (
         "NoNodeFits",
         About.PLANNING,
-        "No node that the pod may use has the CPU, memory or accelerator asked for.",
+        "No node lets the target's pods in, or none of those that do has the CPU, memory or disk for the engine.",
     )
     INSUFFICIENT_ACCELERATORS = (
         "InsufficientAccelerators",
@@ -147,16 +152,6 @@ class Reason(StrEnum):
         About.PLANNING,
         "The node's labels do not tell what the accelerator can compute.",
     )
-    MEMORY_UNKNOWN = (
-        "MemoryUnknown",
-        About.PLANNING,
-        "The node's labels do not tell the accelerator's memory.",
-    )
-    DRIVER_TOO_OLD = (
-        "DriverTooOld",
-        About.PLANNING,
-        "The node's driver is older than the engine's image needs.",
-    )
     QUANTIZATION_NOT_ALLOWED = (
         "QuantizationNotAllowed",
         About.PLANNING,
@@ -186,11 +181,6 @@ class Reason(StrEnum):
         "ProductNotAllowed",
         About.PLANNING,
         "spec.hardware.products leaves this accelerator out.",
-    )
-    ACCELERATOR_NOT_ALLOWED = (
-        "AcceleratorNotAllowed",
-        About.PLANNING,
-        "spec.hardware.accelerator, or an accelerator in the cluster, leaves this kind of device out.",
     )
     PIN_IMPOSSIBLE = (
         "PinImpossible",
@@ -363,7 +353,6 @@ class Reason(StrEnum):
         About.WARNING,
         "A base model without a chat template: /v1/chat/completions will fail.",
     )
-    LEGACY_ENGINE = "LegacyEngine", About.WARNING, "The engine is archived by its authors and gets no fixes."
     ENVIRONMENT_OVERLAP = (
         "EnvironmentOverlap",
         About.WARNING,
@@ -402,6 +391,11 @@ class Reason(StrEnum):
         "Code from the model's repository runs in the application's pod.",
     )
     CPU_IS_SLOW = "CpuIsSlow", About.WARNING, "The cluster has no accelerator: the model runs on CPU."
+    MEMORY_LIMIT_LOW = (
+        "MemoryLimitLow",
+        About.WARNING,
+        "spec.engine.resources limits memory to less than what the plan computed for the engine.",
+    )
     CONTAINER_NOT_FOUND = (
         "ContainerNotFound",
         About.WARNING,
@@ -431,5 +425,4 @@ class Reason(StrEnum):
         About.PROGRESS,
         "A running pod serves the new instruction; its application was not restarted.",
     )
-    REPLANNED = "Replanned", About.PROGRESS, "A new plan replaced the one before."
     ALL_READY = "AllReady", About.PROGRESS, "Planned, injected, and the model serves in every pod."

@@ -154,7 +154,7 @@ class Act:
             )
         except (Conflict, Invalid, Forbidden) as error:
             raise Refusal(
-                Reason.MARKER_CONFLICT,
+                Reason.FORBIDDEN if isinstance(error, Forbidden) else Reason.MARKER_CONFLICT,
                 f"The marker could not be written to {mark.workload['kind']} "
                 f"{mark.workload['metadata']['name']}: {error.message}",
             ) from error

@@ -6,7 +6,6 @@ from typing import Any
 
 from pillion import engines, injection, planner
 from pillion.api import names
-from pillion.api.engine import ResourceList
 from pillion.api.modeldeployment import (
     Modalities,
     ModelDeployment,
@@ -15,7 +14,6 @@ from pillion.api.modeldeployment import (
     UpdateStrategyType,
 )
 from pillion.facts import ModelFacts
-from pillion.hardware import quantities
 
 __all__ = ["compile_sidecar", "free_port", "plain_policy", "port_pair", "served_names", "task_of"]
 
@@ -199,39 +197,19 @@ def _parser(wanted: str, found: str | None, task: Task) -> str | None:
 
 
 def _resources(spec: ModelDeploymentSpec, plan: planner.Plan) -> engines.Resources:
-    """The plan's resources, with what the user set in their place; a request never passes its limit."""
-    wanted = spec.engine.resources
-    requests = wanted.requests if wanted is not None else None
-    limits = wanted.limits if wanted is not None else None
-
-    def pair(field: str, request: int, limit: int, *, millis: bool = False) -> tuple[int, int]:
-        own_request = _quantity(requests, field, millis=millis)
-        own_limit = _quantity(limits, field, millis=millis)
-        limit = own_limit if own_limit is not None else max(limit, own_request or 0)
-        request = own_request if own_request is not None else request
-        return min(request, limit), limit
-
-    cpu = pair("cpu", plan.cpu_request_millis, plan.cpu_limit_millis, millis=True)
-    memory = pair("memory", plan.memory_request_bytes, plan.memory_limit_bytes)
-    disk = pair("ephemeral_storage", plan.ephemeral_request_bytes, plan.ephemeral_limit_bytes)
+    """What the plan counted on, with what the user set in its place."""
+    sizes = planner.container_sizes(plan, spec.engine.resources)
     return engines.Resources(
-        cpu_request_millis=cpu[0],
-        cpu_limit_millis=cpu[1],
-        memory_request_bytes=memory[0],
-        memory_limit_bytes=memory[1],
-        shm_bytes=plan.shm_bytes,
-        ephemeral_request_bytes=disk[0],
-        ephemeral_limit_bytes=disk[1],
+        cpu_request_millis=sizes.cpu_request_millis,
+        cpu_limit_millis=sizes.cpu_limit_millis,
+        memory_request_bytes=sizes.memory_request_bytes,
+        memory_limit_bytes=sizes.memory_limit_bytes,
+        shm_bytes=sizes.shm_bytes,
+        ephemeral_request_bytes=sizes.ephemeral_request_bytes,
+        ephemeral_limit_bytes=sizes.ephemeral_limit_bytes,
         accelerator_resource=plan.resource,
         accelerator_count=plan.count if plan.resource is not None else 0,
     )
-
-
-def _quantity(entries: ResourceList | None, field: str, *, millis: bool) -> int | None:
-    text: str | None = getattr(entries, field, None)
-    if text is None:
-        return None
-    return quantities.millis(text) if millis else quantities.whole(text)
 
 
 def _selector(labels: Mapping[str, str]) -> list[Raw]:

@@ -59,8 +59,10 @@ def by_cloud_label(label: str) -> GpuModel | None:
 
 
 def nearest_names(product: str) -> tuple[str, ...]:
-    """Up to three known product names that look like this one, for a helping message."""
-    return tuple(difflib.get_close_matches(product, [row.product for row in known()], n=3, cutoff=0.5))
+    """Up to three known product names that contain this one or look like it, for a helping message."""
+    names = sorted(row.product for row in known())
+    containing = [name for name in names if product.lower() in name.lower().split("-")]
+    return tuple(containing[:3] or difflib.get_close_matches(product, names, n=3, cutoff=0.5))
 
 
 def usable_memory(product: str, *, label_mib: int) -> UsableMemory:

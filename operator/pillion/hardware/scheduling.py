@@ -17,9 +17,16 @@ def untolerated(taints: Sequence[Raw], tolerations: Sequence[Raw]) -> Raw | None
     return next((taint for taint in taints if not any(_tolerates(each, taint) for each in tolerations)), None)
 
 
-def selects(labels: Mapping[str, str], node_selector: Mapping[str, str]) -> bool:
-    """Whether a node has all labels of a pod's nodeSelector."""
-    return all(labels.get(key) == value for key, value in node_selector.items())
+def lacking(labels: Mapping[str, str], node_selector: Mapping[str, str]) -> str | None:
+    """The first entry of a nodeSelector that a node does not have, as kubectl writes it; None: it is selected."""
+    return next(
+        (
+            f"{key}={node_selector[key]}"
+            for key in sorted(node_selector)
+            if labels.get(key) != node_selector[key]
+        ),
+        None,
+    )
 
 
 def affinity_allows(affinity: Raw | None, *, labels: Mapping[str, str], node_name: str) -> bool:

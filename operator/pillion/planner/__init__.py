@@ -13,6 +13,7 @@ from pillion.planner.model import (
     TargetShape,
     Warned,
 )
+from pillion.planner.resources import container_sizes
 from pillion.planner.serialization import plan_from_json, plan_to_json
 from pillion.planner.targets import rollout_surge, target_shape
 from pillion.planner.unsupported import unsupported
@@ -28,6 +29,7 @@ __all__ = [
     "Rejected",
     "TargetShape",
     "Warned",
+    "container_sizes",
     "plan",
     "plan_from_json",
     "plan_to_json",

@@ -134,13 +134,14 @@ def _forms(model: ModelFacts, profile: engines.Profile) -> Iterator[_Form]:
 def _on_devices(form: _Form, request: PlanRequest) -> Iterator[Candidate]:
     spec = request.spec
     any_accelerator = bool(pools(request.inventory, spec)) or request.inventory.any_accelerator
+    asks_for_accelerator = any_accelerator or bool(spec.hardware.products)
     if spec.hardware.accelerator is not Accelerator.CPU:
         for pool in pools(request.inventory, spec):
             for count in _counts(form.model, pool, spec):
                 for kv_cache_dtype in _kv_cache_dtypes(form, spec, pool):
                     yield _candidate(form, kv_cache_dtype, pool, count)
     wanted = spec.hardware.accelerator
-    if wanted is Accelerator.CPU or (wanted is Accelerator.AUTO and not any_accelerator):
+    if wanted is Accelerator.CPU or (wanted is Accelerator.AUTO and not asks_for_accelerator):
         pinned = KV_CACHE_DTYPES.get(spec.serving.kv_cache_dtype)
         yield _candidate(form, pinned, None, 0)
 

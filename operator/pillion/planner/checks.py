@@ -7,10 +7,10 @@ what those before it let through. How far down the row a candidate came says how
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pillion.api.modeldeployment import Accelerator, Capacity, Method, Task
+from pillion.api.modeldeployment import Capacity, Method, Task
 from pillion.api.reasons import Reason
 from pillion.facts import sameness
-from pillion.planner import wording
+from pillion.planner import obstacles, wording
 from pillion.planner.candidates import FULL_FP8_FROM, PLAIN
 from pillion.planner.model import Device
 from pillion.planner.trial import Trial
@@ -148,6 +148,19 @@ def product_allowed(trial: Trial) -> Rejection | None:
     return None
 
 
+def a_node_is_open(trial: Trial) -> Rejection | None:
+    """At least one node lets the pods in: an own rule against all of them is told before any size."""
+    pool = trial.candidate.pool
+    there = trial.places.open_to(pool)
+    if there.rooms or (pool is not None and _counts_on_autoscaler(trial)):
+        return None
+    why = obstacles.told(there.closed) or "there is none"
+    return Rejection(
+        reason=Reason.NO_NODE_FITS,
+        message=f"The target's pods can go to no node{_with_product(trial)}: {why}.",
+    )
+
+
 def vendor_has_image(trial: Trial) -> Rejection | None:
     """There is an image of the engine for the accelerator's maker."""
     pool = trial.candidate.pool
@@ -249,13 +262,13 @@ def requests_fit(trial: Trial) -> Rejection | None:
 
 def a_node_can_take_it(trial: Trial) -> Rejection | None:
     """At least one node could take a pod with its engine, were it empty."""
-    if trial.placement.nodes > 0 or _counts_on_autoscaler(trial):
+    pool = trial.candidate.pool
+    if trial.placement.nodes > 0 or (pool is not None and _counts_on_autoscaler(trial)):
         return None
-    what = wording.accelerators(trial.candidate.count, trial.candidate.product or "CPU")
-    why = trial.placement.obstacles or "there is no such node"
     return Rejection(
         reason=Reason.NO_NODE_FITS,
-        message=f"No node can take a pod with {what}: {why}.",
+        message=f"No node{_with_product(trial)} can take a pod with its engine: {trial.placement.obstacles}."
+        f"{_own_requests(trial)}",
     )
 
 
@@ -268,8 +281,9 @@ def enough_for_all_pods(trial: Trial) -> Rejection | None:
         return Rejection(
             reason=Reason.NO_NODE_FITS,
             message=f"{wording.count(target.pods, 'pod')} with an engine on CPU request "
-            f"{wording.gib(trial.sizes.memory_request_bytes)} of memory and {trial.sizes.cpu_request_millis} m CPU "
-            f"each for it; the nodes, were they empty, have room for {wording.count(there.pods, 'pod')}.",
+            f"{wording.gib(trial.sizes.memory_request_bytes)} of memory and "
+            f"{wording.cores(trial.sizes.cpu_request_millis)} each for it; the nodes, were they empty, have room "
+            f"for {wording.count(there.pods, 'pod')}.{_own_requests(trial)}",
         )
     count = trial.candidate.count
     needed = count * target.pods
@@ -289,6 +303,7 @@ CHECKS: tuple[Check, ...] = (
     quantization_allowed,
     quantization_known,
     product_allowed,
+    a_node_is_open,
     vendor_has_image,
     gpu_computes_format,
     heads_divide,
@@ -309,8 +324,24 @@ def examine(trial: Trial) -> tuple[int, Rejection | None]:
 
 
 def _counts_on_autoscaler(trial: Trial) -> bool:
-    hardware = trial.request.spec.hardware
-    return hardware.capacity is Capacity.AUTOSCALED and hardware.accelerator is not Accelerator.CPU
+    return trial.request.spec.hardware.capacity is Capacity.AUTOSCALED
+
+
+def _with_product(trial: Trial) -> str:
+    product = trial.candidate.product
+    return f" with {product}" if product is not None else ""
+
+
+def _own_requests(trial: Trial) -> str:
+    """Says whose numbers the requests are, where they are not the plan's own."""
+    if trial.sizes.needs == trial.computed_sizes.needs:
+        return ""
+    asked, computed = trial.sizes, trial.computed_sizes
+    return (
+        f" Of that, spec.engine.resources requests {wording.gib(asked.memory_request_bytes)} of memory and "
+        f"{wording.cores(asked.cpu_request_millis)}; without it, {wording.gib(computed.memory_request_bytes)} and "
+        f"{wording.cores(computed.cpu_request_millis)} would be requested."
+    )
 
 
 def _subject(trial: Trial) -> str:

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pillion import engines
-from pillion.api.modeldeployment import Accelerator, Method
+from pillion.api.modeldeployment import Method
 from pillion.api.reasons import Reason
+from pillion.hardware import gpus
 from pillion.planner import candidates as listing
 from pillion.planner import checks, plans, policies, remedies, wording
 from pillion.planner import warnings as warning
 from pillion.planner.model import NotPlanned, Outcome, Plan, Planned, PlanRequest, Rejected
-from pillion.planner.trial import Places, Trial
+from pillion.planner.placement import Places
+from pillion.planner.trial import Trial
 
 ENGINE = "vLLM"
 
@@ -59,7 +61,7 @@ def fits(request: PlanRequest) -> Plan | None:
 def _sorted_out(request: PlanRequest, profile: engines.Profile) -> tuple[list[Trial], list[_Turned]]:
     fitting: list[Trial] = []
     turned: list[_Turned] = []
-    places: Places = {}
+    places = Places(request)
     for candidate in listing.candidates(request, profile):
         trial = Trial(candidate, request, profile, places)
         passed, rejection = checks.examine(trial)
@@ -72,11 +74,19 @@ def _sorted_out(request: PlanRequest, profile: engines.Profile) -> tuple[list[Tr
 
 def _not_planned(request: PlanRequest, turned: Sequence[_Turned]) -> NotPlanned:
     if not turned:
-        return NotPlanned(reason=Reason.NO_ACCELERATORS, message=_nothing_to_try(request))
+        return _nothing_to_try(request)
     nearest = _nearest_first(turned)[0]
-    reason = _REASONS.get(nearest.rejection.reason, Reason.NO_ACCELERATOR_FITS)
-    message = _pin_impossible(request) if reason is Reason.PIN_IMPOSSIBLE else nearest.rejection.message
-    remedy = remedies.nearest(request, fits, missing_memory=reason is Reason.NO_ACCELERATOR_FITS)
+    reason = _reason(nearest)
+    match nearest.rejection.reason:
+        case Reason.QUANTIZATION_NOT_ALLOWED:
+            message = _pin_impossible(request)
+        case Reason.PRODUCT_NOT_ALLOWED:
+            message = _product_missing(request)
+        case _:
+            message = nearest.rejection.message
+    remedy = remedies.nearest(
+        request, fits, missing_memory=reason is Reason.NO_ACCELERATOR_FITS or _lacks_memory(nearest)
+    )
     return NotPlanned(
         reason=reason,
         message=f"{message} {remedy}" if remedy else message,
@@ -92,22 +102,61 @@ _REASONS = {
     Reason.CONTEXT_EXCEEDS_MODEL: Reason.CONTEXT_EXCEEDS_MODEL,
     Reason.QUANTIZATION_NOT_ALLOWED: Reason.PIN_IMPOSSIBLE,
     Reason.QUANTIZATION_UNSUPPORTED: Reason.QUANTIZATION_UNSUPPORTED,
+    Reason.PRODUCT_NOT_ALLOWED: Reason.NO_ACCELERATORS,
+    Reason.SHARED_ACCELERATOR: Reason.SHARED_ACCELERATOR,
     Reason.INSUFFICIENT_ACCELERATORS: Reason.INSUFFICIENT_ACCELERATORS,
     Reason.NO_NODE_FITS: Reason.NO_NODE_FITS,
 }
+_ABOUT_MEMORY = frozenset(
+    {Reason.WEIGHTS_EXCEED_MEMORY, Reason.CONTEXT_DOES_NOT_FIT, Reason.CONCURRENCY_DOES_NOT_FIT}
+)
 
 
-def _nothing_to_try(request: PlanRequest) -> str:
-    notes = f" Seen: {'; '.join(request.inventory.notes)}." if request.inventory.notes else ""
-    if request.spec.hardware.accelerator is Accelerator.GPU:
-        return (
-            "spec.hardware.accelerator is GPU, and no node offers one whose labels say which it is; add a node with an "
-            f"accelerator, or set it to CPU.{notes}"
+def _reason(nearest: _Turned) -> Reason:
+    if _lacks_memory(nearest) and nearest.trial.candidate.pool is None:
+        return Reason.NO_NODE_FITS
+    return _REASONS.get(nearest.rejection.reason, Reason.NO_ACCELERATOR_FITS)
+
+
+def _lacks_memory(turned: _Turned) -> bool:
+    return turned.rejection.reason in _ABOUT_MEMORY
+
+
+def _nothing_to_try(request: PlanRequest) -> NotPlanned:
+    """Not even a candidate: the spec leaves no device, or nobody knows which accelerators there are."""
+    hardware = request.spec.hardware
+    if request.inventory.any_accelerator:
+        return NotPlanned(
+            reason=Reason.ACCELERATOR_UNKNOWN,
+            message=f"No accelerator of the cluster can be planned with: {_first(request.inventory.notes)}. CPU is "
+            "taken by itself only where there is no accelerator at all; spec.hardware.accelerator: CPU asks for it.",
         )
-    return (
-        "No accelerator of the cluster can be planned with, and CPU is taken by itself only where there is none at "
-        f"all; set spec.hardware.accelerator: CPU to have it.{notes}"
-    )
+    if hardware.products:
+        message = f"{_product_missing(request)} Remove it to run the model on CPU."
+    else:
+        message = (
+            "spec.hardware.accelerator is GPU, and no node offers one; add a node that does, or "
+            "set it to CPU or Auto."
+        )
+    return NotPlanned(reason=Reason.NO_ACCELERATORS, message=message)
+
+
+def _first(notes: Sequence[str], *, told: int = 3) -> str:
+    more = f"; and {len(notes) - told} more" if len(notes) > told else ""
+    return "; ".join(notes[:told]) + more
+
+
+def _product_missing(request: PlanRequest) -> str:
+    """No node has what spec.hardware.products names; what there is, or what was meant."""
+    named = request.spec.hardware.products
+    there = [pool.product for pool in request.inventory.accelerators]
+    if there:
+        rest = f"the nodes have {wording.listed(sorted(set(there)))}"
+    else:
+        unknown = [product for product in named if gpus.by_product(product) is None]
+        meant = sorted({near for product in unknown for near in gpus.nearest_names(product)})
+        rest = "no node has an accelerator" + (f" (near it in spelling: {', '.join(meant)})" if meant else "")
+    return f"spec.hardware.products asks for {wording.listed(named, last='or')}; {rest}."
 
 
 def _pin_impossible(request: PlanRequest) -> str:

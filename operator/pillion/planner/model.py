@@ -110,9 +110,7 @@ class Plan:
             "quantization": self.quantization,
             "bits": self.bits,
             "device": self.device.value,
-            "accelerator": wording.accelerators(self.count, self.product)
-            if self.product
-            else self.device.value,
+            "accelerator": wording.device(self.count, self.product),
             "product": self.product,
             "resource": self.resource,
             "count": self.count or None,

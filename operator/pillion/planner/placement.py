@@ -4,22 +4,30 @@ A node that never could is left out with its reason. Room counts accelerators th
 the target's own engines hold: they come free when the pods are replaced.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import itertools
 from dataclasses import dataclass
 
-from pillion.api.modeldeployment import ModelDeploymentSpec
-from pillion.hardware import AcceleratorPool, NodeAccelerators, NodeRoom, Raw, scheduling
-from pillion.planner import wording
+from pillion.hardware import AcceleratorPool, NodeAccelerators, NodeRoom
+from pillion.planner import obstacles
 from pillion.planner.model import PlanRequest, TargetShape
+from pillion.planner.obstacles import Obstacle
 from pillion.planner.resources import Needs
 
-ACCELERATOR_TOLERATION: Raw = {
-    "key": scheduling.NVIDIA_TAINT_KEY,
-    "operator": "Exists",
-    "effect": "NoSchedule",
-}
-_SYSTEM_LABEL = "kubernetes.io/os"
+_PoolKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Open:
+    """Nodes that let the pods in, whatever the pods' size."""
+
+    rooms: tuple[NodeRoom, ...]
+    accelerators: tuple[NodeAccelerators, ...]  # of the pool, on those nodes; none on CPU
+    closed: tuple[Obstacle, ...]  # one for each other node
+
+    @property
+    def largest(self) -> NodeRoom | None:
+        """The one with the most memory."""
+        return max(self.rooms, key=lambda room: (room.allocatable_memory_bytes, room.name), default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,123 +46,110 @@ class Placement:
     obstacles: str  # why other nodes cannot, in words; "" where there are none
 
 
-def plan_tolerations(pool: AcceleratorPool | None) -> tuple[Raw, ...]:
-    """What a pod has to put up with on nodes that keep everybody else away."""
-    return (ACCELERATOR_TOLERATION,) if pool is not None and pool.vendor == "nvidia" else ()
+class Places:
+    """Where the pods of one request can go. Candidates that differ in their weights alone share the answers."""
+
+    def __init__(self, request: PlanRequest) -> None:
+        self._request = request
+        self._open: dict[_PoolKey, Open] = {}
+        self._placements: dict[tuple[_PoolKey, int, Needs], Placement] = {}
+
+    def open_to(self, pool: AcceleratorPool | None) -> Open:
+        """Nodes that let the pods in."""
+        key = _key(pool)
+        if key not in self._open:
+            self._open[key] = open_to(self._request, pool)
+        return self._open[key]
+
+    def placement(self, pool: AcceleratorPool | None, *, count: int, needs: Needs) -> Placement:
+        """The pods that those nodes have room for."""
+        key = (_key(pool), count, needs)
+        if key not in self._placements:
+            there = self.open_to(pool)
+            self._placements[key] = (
+                on_cpu(self._request, there, needs=needs)
+                if pool is None
+                else on_accelerators(self._request, pool, there, count=count, needs=needs)
+            )
+        return self._placements[key]
 
 
-def on_accelerators(request: PlanRequest, pool: AcceleratorPool, *, count: int, needs: Needs) -> Placement:
-    """Nodes of a pool, and the pods that they have room for."""
+def open_to(request: PlanRequest, pool: AcceleratorPool | None) -> Open:
+    """Nodes of a pool, or all nodes for the CPU, that the pods' and the spec's rules let them go to."""
+    target = request.target or TargetShape(pods=1)
+    there: list[tuple[NodeRoom, NodeAccelerators | None]] = (
+        [(room, None) for room in request.inventory.nodes]
+        if pool is None
+        else [(node.room, node) for node in pool.nodes]
+    )
+    tolerations = obstacles.tolerations(request.spec, target, pool)
+    rooms: list[NodeRoom] = []
+    accelerators: list[NodeAccelerators] = []
+    closed: list[Obstacle] = []
+    for room, node in there:
+        obstacle = next(obstacles.of_rules(room, request.spec, target, tolerations), None)
+        if obstacle is not None:
+            closed.append(obstacle)
+            continue
+        rooms.append(room)
+        if node is not None:
+            accelerators.append(node)
+    return Open(rooms=tuple(rooms), accelerators=tuple(accelerators), closed=tuple(closed))
+
+
+def on_accelerators(
+    request: PlanRequest, pool: AcceleratorPool, there: Open, *, count: int, needs: Needs
+) -> Placement:
+    """The pods that a pool's open nodes have room for."""
     target = request.target or TargetShape(pods=1)
     own_requests = target.accelerators.get(pool.resource, 0)
     per_pod = count + own_requests
-    obstacles: Counter[str] = Counter()
+    closed = list(there.closed)
     eligible: list[NodeAccelerators] = []
-    for there in pool.nodes:
-        why = _obstacle(there.room, request.spec, target, plan_tolerations(pool), needs)
-        if why is None and there.total < per_pod:
-            why = f"has {there.total} of the {per_pod} that a pod takes"
-        if why is None:
-            eligible.append(there)
+    for each in there.accelerators:
+        obstacle = next(
+            itertools.chain(
+                obstacles.of_size(each.room, target, needs),
+                obstacles.of_accelerators(each, per_pod=per_pod),
+            ),
+            None,
+        )
+        if obstacle is None:
+            eligible.append(each)
         else:
-            obstacles[why] += 1
+            closed.append(obstacle)
     held, reserved = request.own.get(pool.product, 0), request.reserved.get(pool.product, 0)
-    slots = [_slots(there.free // per_pod, target) for there in eligible]
-    free = sum(there.free for there in eligible)
+    slots = [_slots(each.free // per_pod, target) for each in eligible]
+    free = sum(each.free for each in eligible)
     return Placement(
         nodes=len(eligible),
-        accelerators_total=sum(there.total for there in eligible),
+        accelerators_total=sum(each.total for each in eligible),
         accelerators_free=max(0, free + held - reserved),
         pods=max(0, sum(slots) + held // per_pod - -(-reserved // per_pod)),
         pods_now=max(0, sum(slots) - -(-reserved // per_pod)),
-        obstacles=_told(obstacles),
+        obstacles=obstacles.told(closed),
     )
 
 
-def on_cpu(request: PlanRequest, *, needs: Needs) -> Placement:
-    """Nodes that have the memory and CPU for one pod with its engine, and the pods that fit now."""
+def on_cpu(request: PlanRequest, there: Open, *, needs: Needs) -> Placement:
+    """Open nodes that have the memory and CPU for one pod with its engine, and the pods that fit now."""
     target = request.target or TargetShape(pods=1)
-    obstacles: Counter[str] = Counter()
+    closed = list(there.closed)
     eligible: list[NodeRoom] = []
-    for room in request.inventory.nodes:
-        why = _obstacle(room, request.spec, target, (), needs)
-        if why is None:
+    for room in there.rooms:
+        obstacle = next(obstacles.of_size(room, target, needs), None)
+        if obstacle is None:
             eligible.append(room)
         else:
-            obstacles[why] += 1
+            closed.append(obstacle)
     return Placement(
         nodes=len(eligible),
         accelerators_total=0,
         accelerators_free=0,
         pods=sum(_slots(_pods_that_fit(room, target, needs, empty=True), target) for room in eligible),
         pods_now=sum(_slots(_pods_that_fit(room, target, needs, empty=False), target) for room in eligible),
-        obstacles=_told(obstacles),
+        obstacles=obstacles.told(closed),
     )
-
-
-def largest_cpu_node(request: PlanRequest) -> NodeRoom | None:
-    """The node with the most memory among those that the pods may go to."""
-    target = request.target or TargetShape(pods=1)
-    nothing = Needs(cpu_millis=0, memory_bytes=0, ephemeral_bytes=0)
-    fitting = [
-        room for room in request.inventory.nodes if _obstacle(room, request.spec, target, (), nothing) is None
-    ]
-    return max(fitting, key=lambda room: (room.allocatable_memory_bytes, room.name), default=None)
-
-
-def _obstacle(
-    room: NodeRoom,
-    spec: ModelDeploymentSpec,
-    target: TargetShape,
-    tolerations: Sequence[Raw],
-    needs: Needs,
-) -> str | None:
-    """Why a node can never take the pod, the cheapest and plainest first."""
-    return next(_obstacles(room, spec, target, tolerations, needs), None)
-
-
-def _obstacles(
-    room: NodeRoom,
-    spec: ModelDeploymentSpec,
-    target: TargetShape,
-    tolerations: Sequence[Raw],
-    needs: Needs,
-) -> Iterator[str]:
-    if room.obstacle is not None:
-        yield f"is {room.obstacle}"
-    system = room.labels.get(_SYSTEM_LABEL, "linux")
-    if system != "linux":
-        yield f"runs {system}, and the engines' images are for Linux"
-    if not scheduling.selects(room.labels, spec.hardware.node_selector):
-        yield "is not selected by spec.hardware.nodeSelector"
-    if not scheduling.selects(room.labels, target.node_selector):
-        yield "is not selected by the pods' nodeSelector"
-    if not scheduling.affinity_allows(target.affinity, labels=room.labels, node_name=room.name):
-        yield "does not match the pods' node affinity"
-    tolerated = (
-        *target.tolerations,
-        *tolerations,
-        *(entry.model_dump(by_alias=True, exclude_none=True) for entry in spec.hardware.tolerations),
-    )
-    taint = scheduling.untolerated(room.taints, tolerated)
-    if taint is not None:
-        yield f"has the taint {scheduling.described(taint)}, which a spec.hardware.tolerations entry would allow"
-    cpu = target.cpu_millis + needs.cpu_millis
-    if room.allocatable_cpu_millis < cpu:
-        yield f"has {room.allocatable_cpu_millis} m CPU where a pod with its engine requests {cpu} m"
-    memory = target.memory_bytes + needs.memory_bytes
-    if room.allocatable_memory_bytes < memory:
-        yield (
-            f"has {wording.gib(room.allocatable_memory_bytes)} of memory where a pod with its engine "
-            f"requests {wording.gib(memory)}"
-        )
-    ephemeral = target.ephemeral_bytes + needs.ephemeral_bytes
-    # A node that does not report its disk is not held against it: the kubelet always does.
-    if 0 < room.allocatable_ephemeral_bytes < ephemeral:
-        yield (
-            f"has {wording.gib(room.allocatable_ephemeral_bytes)} of disk where a pod with its engine "
-            f"requests {wording.gib(ephemeral)}"
-        )
 
 
 def _pods_that_fit(room: NodeRoom, target: TargetShape, needs: Needs, *, empty: bool) -> int:
@@ -172,5 +167,5 @@ def _slots(pods: int, target: TargetShape) -> int:
     return min(1, pods) if target.one_pod_per_node else pods
 
 
-def _told(obstacles: Counter[str]) -> str:
-    return "; ".join(f"{wording.count(number, 'node')} {why}" for why, number in sorted(obstacles.items()))
+def _key(pool: AcceleratorPool | None) -> _PoolKey:
+    return ("", "", "") if pool is None else (pool.product, pool.resource, pool.node_requirements[0]["key"])

@@ -7,7 +7,7 @@ and where its pods may go.
 import math
 from typing import Any
 
-from pillion.planner import placement, resources, wording
+from pillion.planner import obstacles, resources, wording
 from pillion.planner.candidates import SIXTEEN_BIT
 from pillion.planner.model import Device, MemoryBudget, Plan
 from pillion.planner.trial import Trial
@@ -19,7 +19,7 @@ Raw = dict[str, Any]
 
 def made(trial: Trial) -> Plan:
     """The plan of a candidate that passed every check."""
-    candidate, share, sizes = trial.candidate, trial.share, trial.sizes
+    candidate, share, sizes = trial.candidate, trial.share, trial.computed_sizes
     granted = share.granted
     if granted is None:
         raise ValueError(f"{candidate.names} holds no request and cannot become a plan")
@@ -60,7 +60,7 @@ def made(trial: Trial) -> Plan:
         ephemeral_limit_bytes=sizes.ephemeral_limit_bytes,
         cache_bytes=sizes.cache_bytes,
         node_requirements=_node_requirements(trial),
-        tolerations=placement.plan_tolerations(pool),
+        tolerations=obstacles.plan_tolerations(pool),
         startup_timeout_seconds=spec.startup_timeout_seconds
         or resources.startup_timeout_seconds(trial.model.weights.stored_bytes),
         given_up=granted.given_up(trial.wishes),
@@ -156,5 +156,4 @@ def _node_requirements(trial: Trial) -> tuple[Raw, ...]:
 
 def described(plan: Plan) -> str:
     """A plan in a few words: 16 bit on NVIDIA-L4."""
-    where = wording.accelerators(plan.count, plan.product) if plan.product else "CPU"
-    return f"{wording.weights_name(plan.quantization)} on {where}"
+    return f"{wording.weights_name(plan.quantization)} on {wording.device(plan.count, plan.product)}"

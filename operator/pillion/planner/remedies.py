@@ -43,6 +43,7 @@ def _changes(
     yield from _fewer_bits(request)
     yield from _more_per_pod(request)
     yield from _other_products(request)
+    yield from _computed_sizes(request)
     yield from _fewer_pods(request, ask)
     yield from _any_node(request)
     if missing_memory and spec.hardware.accelerator is not Accelerator.CPU:
@@ -89,7 +90,7 @@ def _more_per_pod(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence
                 _with(request, hardware={"max_per_pod": number}),
                 lambda plan, number=number: (  # type: ignore[misc] # a lambda's default binds the row
                     f"It fits with spec.hardware.maxPerPod: {number}, on "
-                    f"{wording.accelerators(plan.count, plan.product or 'CPU')}."
+                    f"{wording.device(plan.count, plan.product)}."
                 ),
             )
 
@@ -98,7 +99,11 @@ def _other_products(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Senten
     if request.spec.hardware.products:
         yield (
             _with(request, hardware={"products": ()}),
-            lambda plan: f"It fits on {plan.product}, which spec.hardware.products leaves out.",
+            lambda plan: (
+                f"It fits on {plan.product}, which spec.hardware.products leaves out."
+                if plan.product
+                else "It fits on CPU without spec.hardware.products."
+            ),
         )
 
 
@@ -107,8 +112,18 @@ def _any_node(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
         yield (
             _with(request, hardware={"node_selector": {}}),
             lambda plan: (
-                f"It fits on {wording.accelerators(plan.count, plan.product or 'CPU')} without "
-                "spec.hardware.nodeSelector."
+                "Label a node, or remove spec.hardware.nodeSelector: it fits on "
+                f"{wording.device(plan.count, plan.product)} then."
+            ),
+        )
+
+
+def _computed_sizes(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    if request.spec.engine.resources is not None:
+        yield (
+            _with(request, engine={"resources": None}),
+            lambda plan: (
+                f"It fits on {wording.device(plan.count, plan.product)} without spec.engine.resources."
             ),
         )
 
@@ -129,9 +144,9 @@ def _fewer_pods(request: PlanRequest, ask: Ask) -> Iterator[tuple[PlanRequest, _
         yield (
             replace(request, target=replace(target, pods=fitting)),
             lambda plan: (
-                f"It fits for {wording.count(fitting, 'pod')}, on "
-                f"{wording.accelerators(plan.count, plan.product or 'CPU')} each; add accelerators, or set "
-                "spec.hardware.capacity: Autoscaled where an autoscaler adds nodes."
+                f"It fits for {wording.count(fitting, 'pod')}, on {wording.device(plan.count, plan.product)} each; "
+                f"add {'accelerators' if plan.product else 'nodes'}, or set spec.hardware.capacity: Autoscaled where "
+                "an autoscaler does."
             ),
         )
 
@@ -156,7 +171,7 @@ def _another_accelerator(request: PlanRequest) -> Iterator[tuple[PlanRequest, _S
             yield (
                 imagined,
                 lambda plan: (
-                    f"It would fit on a node with {wording.accelerators(plan.count, plan.product or 'CPU')}, as "
+                    f"It would fit on a node with {wording.device(plan.count, plan.product)}, as "
                     f"{wording.weights_name(plan.quantization)}."
                 ),
             )

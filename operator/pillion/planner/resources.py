@@ -8,8 +8,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pillion.api.engine import EngineResources, ResourceList
 from pillion.facts import Basis, Fact
-from pillion.hardware import AcceleratorPool
+from pillion.hardware import AcceleratorPool, quantities
 from pillion.planner.model import Plan, TargetShape
 from pillion.sizing.constants import GIB, MIB
 
@@ -167,22 +168,65 @@ def kept(sizes: Sizes, previous: Plan | None, *, same_class: bool) -> Sizes:
     """The sizes that pods have already, where they are enough: then a change of the model needs no new pods."""
     if previous is None or not same_class:
         return sizes
-    had = Sizes(
-        cpu_request_millis=previous.cpu_request_millis,
-        cpu_limit_millis=previous.cpu_limit_millis,
-        memory_request_bytes=previous.memory_request_bytes,
-        memory_limit_bytes=previous.memory_limit_bytes,
-        shm_bytes=previous.shm_bytes,
-        ephemeral_request_bytes=previous.ephemeral_request_bytes,
-        ephemeral_limit_bytes=previous.ephemeral_limit_bytes,
-        cache_bytes=previous.cache_bytes,
-    )
+    had = of_plan(previous)
     enough = (
         had.memory_limit_bytes >= sizes.memory_limit_bytes
         and had.shm_bytes >= sizes.shm_bytes
         and had.cache_bytes >= sizes.cache_bytes
     )
     return had if enough else sizes
+
+
+def of_plan(plan: Plan) -> Sizes:
+    """The sizes that a plan computed, without what the user sets in their place."""
+    return Sizes(
+        cpu_request_millis=plan.cpu_request_millis,
+        cpu_limit_millis=plan.cpu_limit_millis,
+        memory_request_bytes=plan.memory_request_bytes,
+        memory_limit_bytes=plan.memory_limit_bytes,
+        shm_bytes=plan.shm_bytes,
+        ephemeral_request_bytes=plan.ephemeral_request_bytes,
+        ephemeral_limit_bytes=plan.ephemeral_limit_bytes,
+        cache_bytes=plan.cache_bytes,
+    )
+
+
+def as_asked(computed: Sizes, wanted: EngineResources | None) -> Sizes:
+    """The sizes with what spec.engine.resources sets in their place.
+
+    | set           | request                        | limit                                     |
+    | nothing       | as computed                    | as computed                               |
+    | a request     | the user's                     | as computed, or the request if it is more |
+    | a limit       | the limit, as Kubernetes has it | the user's                               |
+    | both          | the user's                     | the user's                                |
+    """
+    if wanted is None:
+        return computed
+
+    def pair(field: str, request: int, limit: int, *, millis: bool = False) -> tuple[int, int]:
+        own_request = _amount(wanted.requests, field, millis=millis)
+        own_limit = _amount(wanted.limits, field, millis=millis)
+        if own_request is None:
+            return (request, limit) if own_limit is None else (own_limit, own_limit)
+        return own_request, max(limit, own_request) if own_limit is None else own_limit
+
+    cpu = pair("cpu", computed.cpu_request_millis, computed.cpu_limit_millis, millis=True)
+    memory = pair("memory", computed.memory_request_bytes, computed.memory_limit_bytes)
+    disk = pair("ephemeral_storage", computed.ephemeral_request_bytes, computed.ephemeral_limit_bytes)
+    return replace(
+        computed,
+        cpu_request_millis=cpu[0],
+        cpu_limit_millis=cpu[1],
+        memory_request_bytes=memory[0],
+        memory_limit_bytes=memory[1],
+        ephemeral_request_bytes=disk[0],
+        ephemeral_limit_bytes=disk[1],
+    )
+
+
+def container_sizes(plan: Plan, wanted: EngineResources | None) -> Sizes:
+    """What the container of a plan gets: the same numbers as were looked for on the nodes."""
+    return as_asked(of_plan(plan), wanted)
 
 
 def startup_timeout_seconds(weights_bytes: int) -> int:
@@ -226,6 +270,13 @@ def _guaranteed(sizes: Sizes, target: TargetShape | None) -> Sizes:
         cpu_limit_millis=cpu,
         memory_request_bytes=sizes.memory_limit_bytes,
     )
+
+
+def _amount(entries: ResourceList | None, field: str, *, millis: bool) -> int | None:
+    text: str | None = getattr(entries, field, None)
+    if text is None:
+        return None
+    return quantities.millis(text) if millis else quantities.whole(text)
 
 
 def _cpu_request_millis(parameters: int | None) -> int:

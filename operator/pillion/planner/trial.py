@@ -11,7 +11,8 @@ from pillion import engines
 from pillion.api.modeldeployment import Modalities, Task
 from pillion.facts import ModelFacts
 from pillion.hardware import NodeRoom
-from pillion.planner import placement, resources
+from pillion.planner import placement as placing
+from pillion.planner import resources
 from pillion.planner import wishes as wishing
 from pillion.planner.candidates import FULL_FP8_FROM, Candidate
 from pillion.planner.model import Device, PlanRequest
@@ -37,20 +38,16 @@ class Share:
     granted: wishing.Granted | None
 
 
-# Candidates that differ in their weights alone go to the same nodes: looked up once in a request.
-Places = dict[tuple[str | None, str, int, resources.Needs], placement.Placement]
-
-
 class Trial:
     """A candidate under examination."""
 
     def __init__(
-        self, candidate: Candidate, request: PlanRequest, profile: engines.Profile, places: Places
+        self, candidate: Candidate, request: PlanRequest, profile: engines.Profile, places: placing.Places
     ) -> None:
         self.candidate = candidate
         self.request = request
         self.profile = profile
-        self._places = places
+        self.places = places
 
     @property
     def model(self) -> ModelFacts:
@@ -88,7 +85,7 @@ class Trial:
     @functools.cached_property
     def cpu_node(self) -> NodeRoom | None:
         """The node with the most memory, for an engine on CPU."""
-        return placement.largest_cpu_node(self.request)
+        return self.places.open_to(None).largest
 
     @functools.cached_property
     def share(self) -> Share:
@@ -103,7 +100,12 @@ class Trial:
 
     @functools.cached_property
     def sizes(self) -> resources.Sizes:
-        """Requests and limits of the container."""
+        """Requests and limits of the container, with what the user set in their place."""
+        return resources.as_asked(self.computed_sizes, self.request.spec.engine.resources)
+
+    @functools.cached_property
+    def computed_sizes(self) -> resources.Sizes:
+        """The same as the plan computes them."""
         candidate, target = self.candidate, self.request.target
         claims_cache = self.request.spec.cache is not None
         if candidate.pool is not None:
@@ -150,17 +152,10 @@ class Trial:
         )
 
     @functools.cached_property
-    def placement(self) -> placement.Placement:
+    def placement(self) -> placing.Placement:
         """Where the pods can go."""
-        pool, count, needs = self.candidate.pool, self.candidate.count, self.sizes.needs
-        key = (pool.product if pool else None, pool.node_requirements[0]["key"] if pool else "", count, needs)
-        if key not in self._places:
-            self._places[key] = (
-                placement.on_cpu(self.request, needs=needs)
-                if pool is None
-                else placement.on_accelerators(self.request, pool, count=count, needs=needs)
-            )
-        return self._places[key]
+        candidate = self.candidate
+        return self.places.placement(candidate.pool, count=candidate.count, needs=self.sizes.needs)
 
     @functools.cached_property
     def same_class_as_previous(self) -> bool:

@@ -90,6 +90,15 @@ def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
 
 
 def _about_the_device(trial: Trial) -> Iterator[Warned]:
+    limit, needed = trial.sizes.memory_limit_bytes, trial.computed_sizes.memory_limit_bytes
+    if trial.candidate.pool is None:
+        needed = trial.cpu_container[0]
+    if limit < needed:
+        yield Warned(
+            reason=Reason.MEMORY_LIMIT_LOW,
+            message=f"spec.engine.resources limits the engine to {wording.gib(limit)} of memory, and "
+            f"{wording.gib(needed)} were computed for it; beyond its limit the engine's container is killed.",
+        )
     if trial.candidate.pool is None:
         yield Warned(
             reason=Reason.CPU_IS_SLOW,

@@ -86,5 +86,6 @@ def test_required_node_affinity(affinity: dict[str, Any] | None, allowed: bool) 
 
 
 def test_a_node_selector_asks_for_all_of_its_labels() -> None:
-    assert scheduling.selects(LABELS, {"zone": "a"})
-    assert not scheduling.selects(LABELS, {"zone": "a", "rack": "1"})
+    assert scheduling.lacking(LABELS, {"zone": "a"}) is None
+    assert scheduling.lacking(LABELS, {"zone": "a", "rack": "1"}) == "rack=1"
+    assert scheduling.lacking(LABELS, {"zone": "b"}) == "zone=b"

@@ -69,7 +69,7 @@ def test_accelerators_of_one_pod_are_on_one_node() -> None:
 def test_the_pods_own_accelerators_come_on_top() -> None:
     target = planner.TargetShape(pods=1, accelerators={"nvidia.com/gpu": 1})
     refusal = worlds.refused(QWEN3_8B, on=[L4], target=target)
-    assert "has 1 of the 2 that a pod takes" in refusal.message
+    assert "has 1 of the 2 accelerators that a pod takes" in refusal.message
     worlds.planned(QWEN3_8B, on=[nodes.gpu_node("two", "NVIDIA-L4", 2)], target=target)
 
 
@@ -194,3 +194,22 @@ def test_on_cpu_a_full_node_is_a_warning_because_its_pods_may_be_ours() -> None:
     small = nodes.node("small", memory="7Gi", cpu="2")
     answer = worlds.planned(TINY, on=[small], beside=[nodes.pod("small", memory="6Gi")])
     assert reasons(answer) & BLOCKED
+
+
+def test_on_cpu_too_an_autoscaler_is_trusted_to_add_nodes_like_those_there_are() -> None:
+    small = nodes.node("small", memory="7Gi", cpu="2")
+    worlds.planned(TINY, on=[small], pods=9, hardware={"capacity": "Autoscaled"})
+    tiny = nodes.node("tiny", memory="1Gi")
+    assert worlds.refused(TINY, on=[tiny], hardware={"capacity": "Autoscaled"}).reason is Reason.NO_NODE_FITS
+
+
+def test_many_nodes_with_the_same_obstacle_are_told_in_one_sentence() -> None:
+    there = [nodes.gpu_node(f"n{number}", "NVIDIA-L4", memory=f"{number % 5 + 1}Gi") for number in range(200)]
+    there += [
+        nodes.gpu_node(f"t{number}", "NVIDIA-L4", taints=[{"key": f"team-{number}", "effect": "NoSchedule"}])
+        for number in range(50)
+    ]
+    refusal = worlds.refused(QWEN3_8B, on=there)
+    assert "200 nodes have at most 5.00 GiB of memory where" in refusal.message
+    assert "47 nodes for other reasons" in refusal.message
+    assert len(refusal.message) < 1000

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pillion import planner
 from pillion.api.modeldeployment import Task
 from pillion.api.reasons import Reason
 from pillion.facts import ModelFacts, Quantization
@@ -84,29 +85,118 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             {"on": [L4], "hardware": {"nodeSelector": {"zone": "b"}}},
             Reason.NO_NODE_FITS,
             [
-                "not selected by spec.hardware.nodeSelector",
-                "It fits on NVIDIA-L4 without spec.hardware.nodeSelector",
+                "no node with NVIDIA-L4: 1 node lacks the label zone=b of spec.hardware.nodeSelector",
+                "remove spec.hardware.nodeSelector: it fits on NVIDIA-L4 then",
             ],
             id="a selector that selects nothing",
         ),
         pytest.param(
+            TINY,
+            {
+                "on": [nodes.node("a"), nodes.node("b"), nodes.node("c")],
+                "hardware": {"nodeSelector": {"pool": "none-such"}},
+            },
+            Reason.NO_NODE_FITS,
+            [
+                "3 nodes lack the label pool=none-such of spec.hardware.nodeSelector",
+                "remove spec.hardware.nodeSelector: it fits on CPU then",
+            ],
+            id="a selector that selects nothing, without any GPU",
+        ),
+        pytest.param(
+            TINY,
+            {
+                "on": [PLAIN, nodes.node("b", unschedulable=True)],
+                "target": planner.TargetShape(pods=1, node_selector={"zone": "b"}),
+            },
+            Reason.NO_NODE_FITS,
+            ["1 node is cordoned", "1 node lacks the label zone=b of the target's own nodeSelector"],
+            id="the target's own selector, without any GPU",
+        ),
+        pytest.param(
+            TINY,
+            {"on": [nodes.node("a", taints=[{"key": "team", "effect": "NoSchedule"}])]},
+            Reason.NO_NODE_FITS,
+            ["1 node has the taint team:NoSchedule", "spec.hardware.tolerations"],
+            id="a taint that nobody tolerates, without any GPU",
+        ),
+        pytest.param(
+            LLAMA_8B,
+            {"on": [V100], "hardware": {"nodeSelector": {"zone": "b"}}},
+            Reason.NO_NODE_FITS,
+            ["zone=b"],
+            id="a selector before a card that would not do either",
+        ),
+        pytest.param(
+            TINY,
+            {
+                "on": [PLAIN, nodes.node("small", memory="8Gi")],
+                "engine": {"resources": {"requests": {"memory": "900Ti"}, "limits": {"memory": "900Ti"}}},
+            },
+            Reason.NO_NODE_FITS,
+            [
+                "2 nodes have at most 32.00 GiB of memory where a pod with its engine requests 900.00 TiB",
+                "spec.engine.resources requests 900.00 TiB",
+                "It fits on CPU without spec.engine.resources",
+            ],
+            id="memory that the user asks for and no node has",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "engine": {"resources": {"limits": {"cpu": "64"}}}},
+            Reason.NO_NODE_FITS,
+            ["1 node has 8 cores of CPU where a pod with its engine requests 64 cores"],
+            id="a limit without a request is the request",
+        ),
+        pytest.param(
+            TINY,
+            {"on": [nodes.node("n", memory="7Gi", cpu="2")], "pods": 3},
+            Reason.NO_NODE_FITS,
+            ["2.75 GiB of memory and 0.25 cores each", "It fits for 2 pods, on CPU each; add nodes"],
+            id="more pods than the nodes have room for, without any GPU",
+        ),
+        pytest.param(
             QWEN3_8B,
             {"on": [T4, L4], "hardware": {"products": ["NVIDIA-H200"]}},
-            Reason.NO_ACCELERATOR_FITS,
-            ["names NVIDIA-H200", "It fits on NVIDIA-L4, which spec.hardware.products leaves out"],
+            Reason.NO_ACCELERATORS,
+            [
+                "spec.hardware.products asks for NVIDIA-H200; the nodes have NVIDIA-L4 and Tesla-T4.",
+                "It fits on NVIDIA-L4, which spec.hardware.products leaves out",
+            ],
             id="a product that no node has",
+        ),
+        pytest.param(
+            TINY,
+            {"on": [PLAIN], "hardware": {"products": ["L4"]}},
+            Reason.NO_ACCELERATORS,
+            ["asks for L4; no node has an accelerator", "NVIDIA-L4", "Remove it to run the model on CPU"],
+            id="a misspelt product where there is no GPU: never a silent change to CPU",
+        ),
+        pytest.param(
+            TINY,
+            {"on": [nodes.node("n", allocatable={"nvidia.com/gpu": "4"})]},
+            Reason.ACCELERATOR_UNKNOWN,
+            ["node n has 4 x nvidia.com/gpu: no label says which product", "spec.hardware.accelerator: CPU"],
+            id="a GPU without labels",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [nodes.gpu_node("n", "NVIDIA-L4-SHARED", 4, labels={"nvidia.com/gpu.replicas": "4"})]},
+            Reason.SHARED_ACCELERATOR,
+            ["name it in spec.hardware.products"],
+            id="a GPU that is shared and was not named",
         ),
         pytest.param(
             QWEN3_8B,
             {"on": [PLAIN], "hardware": {"accelerator": "GPU"}},
             Reason.NO_ACCELERATORS,
-            ["no node offers one", "set it to CPU"],
+            ["no node offers one", "set it to CPU or Auto"],
             id="a GPU is asked for where there is none",
         ),
         pytest.param(
             LLAMA_8B,
             {"on": [nodes.node("n", memory="8Gi")]},
-            Reason.NO_ACCELERATOR_FITS,
+            Reason.NO_NODE_FITS,
             ["14.99 GiB for weights", "the largest node leaves 8.00 GiB"],
             id="a model larger than the largest node without GPU",
         ),
@@ -165,6 +255,8 @@ def test_refusals(model: ModelFacts, more: dict[str, Any], reason: Reason, words
     refusal = worlds.refused(model, **more)
     assert refusal.reason is reason, refusal.message
     assert [word for word in words if word not in refusal.message] == [], refusal.message
+    assert "0 x" not in refusal.message
+    assert "0.0 MiB" not in refusal.message
 
 
 def test_a_variant_that_is_another_model_is_not_taken() -> None:

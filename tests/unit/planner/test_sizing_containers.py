@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from pillion import planner
+from pillion.api.engine import EngineResources
 from tests.unit.hardware import nodes
 from tests.unit.planner import worlds
 from tests.unit.planner.worlds import A100, H100, L4, LLAMA_8B, PLAIN, QWEN3_8B, TINY
@@ -100,3 +101,30 @@ def test_the_users_own_image_is_taken() -> None:
     assert worlds.planned(TINY, on=[L4], engine={"image": image}).plan.image == image
     assert worlds.planned(TINY, on=[L4]).plan.image == "vllm/vllm-openai:v0.33.0"
     assert worlds.planned(TINY, on=[PLAIN]).plan.image == "vllm/vllm-openai-cpu:v0.33.0"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "memory"),
+    [
+        pytest.param({}, (2.75, 6), id="nothing: as computed"),
+        pytest.param({"requests": {"memory": "1Gi"}}, (1, 6), id="a request"),
+        pytest.param({"requests": {"memory": "8Gi"}}, (8, 8), id="a request above the computed limit"),
+        pytest.param({"limits": {"memory": "8Gi"}}, (8, 8), id="a limit, which is its own request"),
+        pytest.param({"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}, (1, 2), id="both"),
+        pytest.param({"requests": {"cpu": "4"}}, (2.75, 6), id="of something else"),
+    ],
+)
+def test_the_users_own_memory_stands_in_place_of_the_computed(
+    wanted: dict[str, dict[str, str]], memory: tuple[float, float]
+) -> None:
+    answer = worlds.planned(TINY, on=[PLAIN], engine={"resources": wanted})
+    sizes = planner.container_sizes(answer.plan, EngineResources.model_validate(wanted))
+    assert (sizes.memory_request_bytes / GIB, sizes.memory_limit_bytes / GIB) == memory
+
+
+def test_the_plan_keeps_what_it_computed_so_that_the_users_own_can_be_taken_back() -> None:
+    own = {"requests": {"memory": "1Gi", "cpu": "1", "ephemeral-storage": "9Gi"}}
+    asked = worlds.planned(TINY, on=[PLAIN], engine={"resources": own}).plan
+    assert asked == worlds.planned(TINY, on=[PLAIN]).plan
+    sizes = planner.container_sizes(asked, EngineResources.model_validate(own))
+    assert (sizes.cpu_request_millis, sizes.ephemeral_request_bytes) == (1000, 9 * GIB)

@@ -25,6 +25,13 @@ def changed(**facts: Any) -> ModelFacts:
     ("model", "more", "reason", "words"),
     [
         pytest.param(
+            TINY,
+            {"on": [PLAIN], "engine": {"resources": {"limits": {"memory": "512Mi"}}}},
+            Reason.MEMORY_LIMIT_LOW,
+            "0.50 GiB of memory, and 2.52 GiB were computed",
+            id="less memory than the model needs on CPU",
+        ),
+        pytest.param(
             changed(chat_template=False),
             {"on": [H100]},
             Reason.NO_CHAT_TEMPLATE,

@@ -1,0 +1,136 @@
+"""Why can a node not take the target's pods?
+
+Rules come first (labels, affinity, taints), because no change of sizes helps against them; then what the node has
+less of than a pod with its engine requests. Nodes are told of together: three nodes, one sentence.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pillion.api.modeldeployment import ModelDeploymentSpec
+from pillion.hardware import AcceleratorPool, NodeAccelerators, NodeRoom, Raw, scheduling
+from pillion.planner import wording
+from pillion.planner.model import TargetShape
+from pillion.planner.resources import Needs
+
+ACCELERATOR_TOLERATION: Raw = {
+    "key": scheduling.NVIDIA_TAINT_KEY,
+    "operator": "Exists",
+    "effect": "NoSchedule",
+}
+_SYSTEM_LABEL = "kubernetes.io/os"
+_TOLD = 4  # kinds of obstacles that a sentence names; a large cluster has a taint for every team
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Obstacle:
+    """Why one node cannot take the pods, in words that are the same for nodes with the same obstacle."""
+
+    verb: str  # for one node
+    words: str  # what follows it, and what the node has of something
+    has: int | None = None
+    written: Callable[[int], str] = str
+
+
+def plan_tolerations(pool: AcceleratorPool | None) -> tuple[Raw, ...]:
+    """What a pod has to put up with on nodes that keep everybody else away."""
+    return (ACCELERATOR_TOLERATION,) if pool is not None and pool.vendor == "nvidia" else ()
+
+
+def tolerations(
+    spec: ModelDeploymentSpec, target: TargetShape, pool: AcceleratorPool | None
+) -> tuple[Raw, ...]:
+    """All tolerations of a pod with its engine: its own, the plan's and the spec's."""
+    return (
+        *target.tolerations,
+        *plan_tolerations(pool),
+        *(entry.model_dump(by_alias=True, exclude_none=True) for entry in spec.hardware.tolerations),
+    )
+
+
+def of_rules(
+    room: NodeRoom, spec: ModelDeploymentSpec, target: TargetShape, tolerated: Sequence[Raw]
+) -> Iterator[Obstacle]:
+    """Who may go there, whatever the size."""
+    if room.obstacle is not None:
+        yield Obstacle(verb="is", words=room.obstacle)
+    system = room.labels.get(_SYSTEM_LABEL, "linux")
+    if system != "linux":
+        yield Obstacle(verb="runs", words=f"{system}, and the engines' images are for Linux")
+    lacking = scheduling.lacking(room.labels, spec.hardware.node_selector)
+    if lacking is not None:
+        yield Obstacle(verb="lacks", words=f"the label {lacking} of spec.hardware.nodeSelector")
+    lacking = scheduling.lacking(room.labels, target.node_selector)
+    if lacking is not None:
+        yield Obstacle(verb="lacks", words=f"the label {lacking} of the target's own nodeSelector")
+    if not scheduling.affinity_allows(target.affinity, labels=room.labels, node_name=room.name):
+        yield Obstacle(verb="does", words="not match the target's own required node affinity")
+    taint = scheduling.untolerated(room.taints, tolerated)
+    if taint is not None:
+        yield Obstacle(
+            verb="has",
+            words=f"the taint {scheduling.described(taint)}, which an entry in spec.hardware.tolerations would "
+            "let the pods put up with",
+        )
+
+
+def of_size(room: NodeRoom, target: TargetShape, needs: Needs) -> Iterator[Obstacle]:
+    """What an empty node has too little of."""
+    cpu = target.cpu_millis + needs.cpu_millis
+    if room.allocatable_cpu_millis < cpu:
+        yield Obstacle(
+            verb="has",
+            words=f"of CPU where a pod with its engine requests {wording.cores(cpu)}",
+            has=room.allocatable_cpu_millis,
+            written=wording.cores,
+        )
+    memory = target.memory_bytes + needs.memory_bytes
+    if room.allocatable_memory_bytes < memory:
+        yield Obstacle(
+            verb="has",
+            words=f"of memory where a pod with its engine requests {wording.gib(memory)}",
+            has=room.allocatable_memory_bytes,
+            written=wording.gib,
+        )
+    ephemeral = target.ephemeral_bytes + needs.ephemeral_bytes
+    # A node that does not report its disk is not held against it: the kubelet always does.
+    if 0 < room.allocatable_ephemeral_bytes < ephemeral:
+        yield Obstacle(
+            verb="has",
+            words=f"of disk where a pod with its engine requests {wording.gib(ephemeral)}",
+            has=room.allocatable_ephemeral_bytes,
+            written=wording.gib,
+        )
+
+
+def of_accelerators(there: NodeAccelerators, *, per_pod: int) -> Iterator[Obstacle]:
+    """Accelerators of one pod are on one node."""
+    if there.total < per_pod:
+        yield Obstacle(verb="has", words=f"of the {per_pod} accelerators that a pod takes", has=there.total)
+
+
+def told(found: Iterable[Obstacle]) -> str:
+    """Obstacles in one sentence, the most frequent first; "" where there are none.
+
+    Of what nodes have too little of, the most that one of them has is told.
+    """
+    groups: defaultdict[tuple[str, str], list[Obstacle]] = defaultdict(list)
+    for each in found:
+        groups[each.verb, each.words].append(each)
+    ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].verb, group[0].words))
+    parts = [_told_of_group(group) for group in ordered[:_TOLD]]
+    others = sum(len(group) for group in ordered[_TOLD:])
+    if others:
+        parts.append(f"{wording.count(others, 'node')} for other reasons")
+    return "; ".join(parts)
+
+
+def _told_of_group(group: Sequence[Obstacle]) -> str:
+    first = group[0]
+    subject = wording.doing(len(group), "node", first.verb)
+    if first.has is None:
+        return f"{subject} {first.words}"
+    amounts = {each.has or 0 for each in group}
+    at_most = "at most " if len(amounts) > 1 else ""
+    return f"{subject} {at_most}{first.written(max(amounts))} {first.words}"
