@@ -1,5 +1,7 @@
 """What is left for the KV cache, against start-up logs: never more than the engine had."""
 
+import dataclasses
+
 import pytest
 
 from pillion.facts import ModelFacts
@@ -9,7 +11,9 @@ from tests.unit.facts import checkpoints
 GIB = 2**30
 
 
-def demand(model: ModelFacts, *, sequences: int, batched_tokens: int, ranks: int = 1) -> budget.Demand:
+def demand(
+    model: ModelFacts, *, sequences: int, batched_tokens: int, ranks: int = 1, graphs: bool = True
+) -> budget.Demand:
     return budget.Demand(
         model=model,
         tensor_parallel=ranks,
@@ -18,39 +22,94 @@ def demand(model: ModelFacts, *, sequences: int, batched_tokens: int, ranks: int
         max_num_seqs=sequences,
         batched_tokens=batched_tokens,
         samples=True,
+        graphs=graphs,
     )
 
 
+QWEN2_5_7B = checkpoints.model(
+    "Qwen/Qwen2.5-7B-Instruct",
+    checkpoints.decoder_config(
+        layers=28, hidden=3584, intermediate=18944, heads=28, kv_heads=4, vocabulary=152_064, context=32_768
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Log:
+    """What an engine printed when it started."""
+
+    model: ModelFacts
+    sequences: int
+    batched_tokens: int
+    total_gib: float
+    utilization: float
+    graphs: bool  # whether CUDA graphs were charged to the budget: from vLLM 0.21 on, without --enforce-eager
+    kv_cache_gib: float
+
+
 @pytest.mark.parametrize(
-    ("model", "sequences", "batched_tokens", "total_gib", "utilization", "logged_gib"),
+    ("log", "at_least"),
     [
         pytest.param(
-            checkpoints.llama_8b(), 1024, 8192, 79.18, 0.9, 51.38, id="Llama 3.1 8B on an H100, vllm-028"
+            Log(
+                model=checkpoints.llama_8b(),
+                sequences=1024,
+                batched_tokens=8192,
+                total_gib=79.18,
+                utilization=0.9,
+                graphs=False,
+                kv_cache_gib=51.38,
+            ),
+            0.99,
+            id="Llama 3.1 8B on an H100, vllm-028",
         ),
         pytest.param(
-            checkpoints.qwen3_8b_fp8(),
-            224,
-            2048,
-            22.16,
-            0.86615,
-            8.98,
+            Log(
+                model=checkpoints.qwen3_8b_fp8(),
+                sequences=224,
+                batched_tokens=2048,
+                total_gib=22.16,
+                utilization=0.86615,
+                graphs=False,
+                kv_cache_gib=8.98,
+            ),
+            0.99,
             id="Qwen3 8B in FP8 on an L4, vllm-171",
+        ),
+        pytest.param(
+            Log(
+                model=QWEN2_5_7B,
+                sequences=256,
+                batched_tokens=2048,
+                total_gib=22.06,
+                utilization=0.92,
+                graphs=True,
+                kv_cache_gib=3.7,
+            ),
+            0.85,
+            id="Qwen2.5 7B on an L4 with CUDA graphs, vllm-117",
+        ),
+        # The same engine with --enforce-eager. vLLM 0.27.1 profiled a lighter sampler than 0.33.0 (which charges
+        # its pass in 32 bit) and than the earlier logs, so that it had 1 GiB more than is promised.
+        pytest.param(
+            Log(
+                model=QWEN2_5_7B,
+                sequences=256,
+                batched_tokens=2048,
+                total_gib=22.06,
+                utilization=0.92,
+                graphs=False,
+                kv_cache_gib=5.46,
+            ),
+            0.8,
+            id="Qwen2.5 7B on an L4 without CUDA graphs, vllm-114",
         ),
     ],
 )
-def test_room_for_the_kv_cache(
-    *,
-    model: ModelFacts,
-    sequences: int,
-    batched_tokens: int,
-    total_gib: float,
-    utilization: float,
-    logged_gib: float,
-) -> None:
-    wanted = demand(model, sequences=sequences, batched_tokens=batched_tokens)
-    room = budget.divide(wanted, total_bytes=int(total_gib * GIB), utilization=utilization).room / GIB
-    # These engines did not charge CUDA graphs to the budget; 0.33.0 does, and so do we.
-    assert 0.85 * logged_gib < room < logged_gib
+def test_room_for_the_kv_cache(log: Log, at_least: float) -> None:
+    wanted = demand(log.model, sequences=log.sequences, batched_tokens=log.batched_tokens, graphs=log.graphs)
+    room = budget.divide(wanted, total_bytes=int(log.total_gib * GIB), utilization=log.utilization).room / GIB
+    assert at_least <= room / log.kv_cache_gib <= 1
 
 
 @pytest.mark.parametrize(
