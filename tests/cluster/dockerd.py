@@ -107,6 +107,7 @@ def started(*, progress: cache.Progress) -> Docker:
         already = running()
         if already:
             return already
+        _end_orphan()
         if (folder / "before.json").exists():
             _clean()  # its last run ended without us
         progress("starting a Docker daemon of its own")
@@ -117,7 +118,13 @@ def started(*, progress: cache.Progress) -> Docker:
         # forwarded dropped.
         host.FORWARDING.write_text("1")
         _launch(programs)
-        return _ours(programs)
+        ours = _ours(programs)
+        # kind takes a network of this name as it finds it. Its bridge has a name of ours, so that the rules
+        # about it can be told from those of another daemon.
+        bridge = f"com.docker.network.bridge.name={_bridge()}"
+        if ours.run("network", "inspect", "kind", check=False).returncode:
+            ours.run("network", "create", "--driver", "bridge", "--opt", bridge, "kind")
+        return ours
 
 
 def stopped(*, progress: cache.Progress) -> None:
@@ -131,10 +138,7 @@ def stopped(*, progress: cache.Progress) -> None:
             progress("stopping the Docker daemon")
             ours = _ours(_program_folder())
             ours.run("network", "prune", "--force", check=False)
-            os.kill(pid, signal.SIGTERM)
-            if not _gone(pid, seconds=STOP_SECONDS):
-                os.kill(pid, signal.SIGKILL)
-                _gone(pid, seconds=STOP_SECONDS)
+            _end(pid)
         _clean()
 
 
@@ -145,6 +149,11 @@ def log() -> Path:
 
 def _folder() -> Path:
     return cache.root() / "dockerd"
+
+
+def _bridge() -> str:
+    """The bridge's name: one for each cache, at most 15 letters as the kernel has it."""
+    return f"pillion-{cache.recipe_hash(str(cache.root()))[:7]}"
 
 
 def _program_folder() -> Path:
@@ -163,15 +172,40 @@ def _answers(docker: Docker) -> bool:
 
 
 def _pid() -> int | None:
-    """The process id in our file, if that process is our daemon: ids are given again, and a killed daemon
-    leaves its file.
+    """The process id in our file, if that process is our daemon."""
+    return _process(_folder() / "dockerd.pid", argument=f"{_folder()}/data")
+
+
+def _process(file: Path, *, argument: str) -> int | None:
+    """The process id in the file, if that process was started with the argument: ids are given again, and who
+    is
+    killed leaves its file.
     """
     try:
-        pid = int((_folder() / "dockerd.pid").read_text())
+        pid = int(file.read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
-    return pid if f"{_folder()}/data".encode() in command else None
+    return pid if argument.encode() in command else None
+
+
+def _end_orphan() -> None:
+    """End the containerd of a daemon that was killed. A new daemon would take it for its own while it still
+    dies.
+    """
+    folder = _folder() / "exec/containerd"
+    pid = _process(folder / "containerd.pid", argument=f"{folder}/containerd.toml")
+    if pid is not None:
+        _end(pid)
+    (folder / "containerd.pid").unlink(missing_ok=True)
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        if not _gone(pid, seconds=STOP_SECONDS):
+            os.kill(pid, signal.SIGKILL)
+            _gone(pid, seconds=STOP_SECONDS)
 
 
 def _prepare(programs: Path) -> None:
@@ -258,8 +292,10 @@ def _launch(programs: Path) -> None:
 
 def _clean() -> None:
     folder = _folder()
-    before = host.Photograph(**json.loads((folder / "before.json").read_text()))
-    host.clean(before, _environment(_program_folder()))
+    noted = json.loads((folder / "before.json").read_text())
+    before = host.Photograph(**{name: noted[name] for name in host.Photograph.__slots__})
+    host.clean(before, _environment(_program_folder()), bridge=_bridge())
+    host.unmount(folder)
     (folder / "dockerd.pid").unlink(missing_ok=True)
     (folder / "before.json").unlink()
 

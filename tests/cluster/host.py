@@ -1,12 +1,16 @@
 """What does a Docker daemon change on its host, and how is that undone without touching what was there
 before?
 
-The host is photographed before the start: forwarding, firewall rules and chains, bridges, cgroups, folders.
-After the stop, whatever of Docker's kind is not on the photograph is taken away.
+The host is photographed before the start: forwarding, firewall rules and chains, cgroups, folders. After the
+stop, what is not on the photograph and names the daemon's bridge is taken away; Docker's own chains and
+folders too, unless another daemon runs by then.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import json
 import re
 import shutil
 import subprocess
@@ -35,7 +39,6 @@ class Photograph:
 
     ip_forward: str
     rules: Mapping[str, Sequence[str]]  # program and table → lines of `-S`
-    bridges: Sequence[str]
     cgroups: Sequence[str]
     folders: Sequence[str]  # which of FOLDERS existed
 
@@ -45,18 +48,29 @@ def photograph(environment: Environment) -> Photograph:
     return Photograph(
         ip_forward=FORWARDING.read_text().strip(),
         rules={f"{program} {table}": _rules(program, table, environment) for program, table in TABLES},
-        bridges=_bridges(),
         cgroups=_cgroups(),
         folders=[name for name in FOLDERS if Path(name).exists()],
     )
 
 
-def clean(before: Photograph, environment: Environment) -> None:
+def clean(before: Photograph, environment: Environment, *, bridge: str) -> None:
     """Undo what a daemon that has been stopped did here. What the photograph shows is left alone."""
-    _clean_firewall(before, environment)
-    for bridge in _bridges():
-        if bridge not in before.bridges:
-            subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
+    alone = not _daemons()
+    subnet = _subnet(bridge)
+    for program, table in TABLES:
+        known = before.rules.get(f"{program} {table}", ())
+        new = [line for line in _rules(program, table, environment) if line not in known]
+        for line in new:
+            if names_bridge(line, bridge, subnet) or (alone and names_docker(line)):
+                _iptables(environment, program, "-t", table, "-D", *_words(line.removeprefix("-A ")))
+        chains = [line.split()[1] for line in new if alone and line.startswith("-N DOCKER")]
+        for action in ("-F", "-X"):
+            for chain in chains:
+                _iptables(environment, program, "-t", table, action, chain)
+    if Path("/sys/class/net", bridge).exists():
+        subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
+    if not alone:
+        return
     for group in _cgroups():
         if group not in before.cgroups:
             _remove_empty(Path(group))
@@ -65,6 +79,57 @@ def clean(before: Photograph, environment: Environment) -> None:
         if name not in before.folders:
             Path(name, "key.json").unlink(missing_ok=True)
             _remove_empty(Path(name))
+
+
+def names_bridge(line: str, bridge: str, subnet: ipaddress.IPv4Network | None) -> bool:
+    """Whether a line of `iptables -S` is a rule about this bridge or an address behind it."""
+    if not line.startswith("-A "):
+        return False
+    words = line.split()
+    return bridge in words or (subnet is not None and any(_within(word, subnet) for word in words))
+
+
+def _within(word: str, subnet: ipaddress.IPv4Network) -> bool:
+    try:
+        network = ipaddress.IPv4Network(word)
+    except ValueError:
+        return False
+    return network.subnet_of(subnet)
+
+
+def _subnet(bridge: str) -> ipaddress.IPv4Network | None:
+    """The bridge's addresses, while it is there; a daemon that stopped in order has removed it."""
+    command = ["ip", "-json", "-4", "address", "show", "dev", bridge]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for link in json.loads(done.stdout or "[]"):
+        for address in link.get("addr_info", ()):
+            return ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}").network
+    return None
+
+
+def names_docker(line: str) -> bool:
+    """Whether a line of `iptables -S` is a rule in, or a jump to, one of Docker's chains."""
+    return line.startswith("-A ") and re.search(r" DOCKER(-[A-Z0-9-]+)?( |$)", line) is not None
+
+
+def unmount(folder: Path) -> None:
+    """Take away what is mounted in a folder of a daemon that was killed; one that stopped in order has done
+    so.
+    """
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed(mounts):
+        if Path(place).is_relative_to(folder):
+            subprocess.run(["umount", place], check=False, capture_output=True)
+
+
+def _daemons() -> list[int]:
+    """The process ids of all Docker daemons that run now."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):  # it may end while we look
+            if entry.read_text().strip() == "dockerd":
+                found.append(int(entry.parent.name))
+    return found
 
 
 def _rules(program: str, table: str, environment: Environment) -> list[str]:
@@ -81,35 +146,8 @@ def _iptables(environment: Environment, program: str, *arguments: str) -> subpro
     )
 
 
-def _clean_firewall(before: Photograph, environment: Environment) -> None:
-    """Remove rules and chains that Docker made since the photograph; other people's new rules name neither
-    its chains nor a bridge.
-    """
-    for program, table in TABLES:
-        known = before.rules.get(f"{program} {table}", ())
-        new = [line for line in _rules(program, table, environment) if line not in known]
-        for line in new:
-            if is_dockers(line):
-                _iptables(environment, program, "-t", table, "-D", *_words(line.removeprefix("-A ")))
-        chains = [line.split()[1] for line in new if line.startswith("-N DOCKER")]
-        for action in ("-F", "-X"):
-            for chain in chains:
-                _iptables(environment, program, "-t", table, action, chain)
-
-
-def is_dockers(line: str) -> bool:
-    """Whether a line of `iptables -S` is a rule that names one of Docker's chains or bridges."""
-    return line.startswith("-A ") and re.search(r"\bDOCKER|\bdocker0\b|\bbr-[0-9a-f]{12}\b", line) is not None
-
-
 def _words(rule: str) -> list[str]:
     return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', rule)]
-
-
-def _bridges() -> list[str]:
-    return sorted(
-        p.name for p in Path("/sys/class/net").iterdir() if re.fullmatch(r"docker0|br-[0-9a-f]{12}", p.name)
-    )
 
 
 def _cgroups() -> list[str]:

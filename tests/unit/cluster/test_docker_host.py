@@ -4,6 +4,7 @@ other people's rules?
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import subprocess
 from typing import TYPE_CHECKING
@@ -75,16 +76,32 @@ def test_other_commands_go_to_the_runtime_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "ours"),
+    ("rule", "bridge", "docker"),
     [
-        pytest.param("-A FORWARD -j DOCKER-USER", True, id="a jump to Docker's chain"),
+        pytest.param("-A FORWARD -j DOCKER-USER", False, True, id="a jump to a chain of Docker's"),
+        pytest.param("-A DOCKER-USER -j RETURN", False, True, id="a rule in a chain of Docker's"),
         pytest.param(
-            "-A POSTROUTING -s 172.18.0.0/16 ! -o br-0123456789ab -j MASQUERADE", True, id="a bridge"
+            "-A POSTROUTING -s 172.18.0.0/16 ! -o pillion-0 -j MASQUERADE", True, False, id="our bridge"
         ),
-        pytest.param("-A INPUT -p tcp --dport 22 -j ACCEPT", False, id="somebody's rule for ssh"),
-        pytest.param("-A FORWARD -i br-lan -j ACCEPT", False, id="somebody's bridge"),
-        pytest.param("-N DOCKER", False, id="a chain is no rule"),
+        pytest.param("-A FORWARD -o pillion-0 -j DOCKER", True, True, id="our bridge in Docker's chain"),
+        pytest.param(
+            "-A POSTROUTING -s 172.18.0.2/32 -d 172.18.0.2/32 -j MASQUERADE", True, False, id="behind it"
+        ),
+        pytest.param("-A POSTROUTING -s 172.19.0.2/32 -j MASQUERADE", False, False, id="another subnet"),
+        pytest.param(
+            "-A INPUT -s 0.0.0.0/0 -j ACCEPT", False, False, id="everywhere is not behind our bridge"
+        ),
+        pytest.param(
+            "-A FORWARD -o pillion-01 -j ACCEPT", False, False, id="a longer name than our bridge's"
+        ),
+        pytest.param("-A FORWARD -i br-0123456789ab -j ACCEPT", False, False, id="another daemon's bridge"),
+        pytest.param(
+            "-A INPUT -m comment --comment DOCKERS -j ACCEPT", False, False, id="somebody's comment"
+        ),
+        pytest.param("-A INPUT -p tcp --dport 22 -j ACCEPT", False, False, id="somebody's rule for ssh"),
+        pytest.param("-N DOCKER", False, False, id="a chain is no rule"),
     ],
 )
-def test_rules_of_docker_are_told_from_others(rule: str, ours: bool) -> None:
-    assert host.is_dockers(rule) is ours
+def test_a_daemons_rules_are_told_from_others(rule: str, bridge: bool, docker: bool) -> None:
+    assert host.names_bridge(rule, "pillion-0", ipaddress.IPv4Network("172.18.0.0/16")) is bridge
+    assert host.names_docker(rule) is docker
