@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster import images, rootfs
+from tests.cluster import ClusterError, images, rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ disabled_plugins = [
 """
 
 
-class ComponentError(Exception):
+class ComponentError(ClusterError):
     """An image of the control plane cannot be made or is refused."""
 
 

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster import cache
+from tests.cluster import ClusterError, cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NEEDED = ("apt-get", "apt-cache", "dpkg", "dpkg-query")
 
 
-class PackageError(Exception):
+class PackageError(ClusterError):
     """A Debian package could not be had, with what to install by hand. The command line prints it, a test
     lane skips with it.
     """

@@ -18,15 +18,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import cache, debian, host, runtime
+from tests.cluster import ClusterError, cache, debian, host, runtime
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 SOCKET_PATH_LIMIT = 107  # bytes of sockaddr_un.sun_path, less the terminating zero; linux/un.h
 
 
-class DockerError(Exception):
-    """No usable Docker daemon, with what to do. The command line prints it, a test lane skips with it."""
+class DockerError(ClusterError):
+    """No usable Docker daemon, with what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.cluster import binaries, cache, dockerd, images
+from tests.cluster import ClusterError, binaries, cache, dockerd, images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ READY_SECONDS = 180
 ADMIN = "/etc/kubernetes/admin.conf"  # on the first node
 
 
-class KindError(Exception):
+class KindError(ClusterError):
     """A kind cluster cannot be had or did not come up, with what to do. The command line prints it, a test
     lane skips with it.
     """

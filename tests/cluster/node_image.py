@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.cluster import binaries, cache, component_images, dockerd, rootfs, toolchain
+from tests.cluster import ClusterError, binaries, cache, component_images, dockerd, rootfs, toolchain
 
 RECIPE = 1  # raise it when the code below makes another image out of the same versions
 REPOSITORY = "localhost/pillion-kind-node"
@@ -70,7 +70,7 @@ CNI_TEMPLATE = {
 }
 
 
-class NodeImageError(Exception):
+class NodeImageError(ClusterError):
     """The node image cannot be made, with the step that failed."""
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tests.cluster import cache, images, rootfs
+from tests.cluster import ClusterError, cache, images, rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +38,8 @@ if __name__ == "__main__":
 RECIPE = 1  # raise it when the code below makes other layers out of the same inputs
 
 
-class ImageError(Exception):
-    """An image cannot be made, with what to do. The command line prints it, a test lane skips with it."""
+class ImageError(ClusterError):
+    """An image cannot be made, with what to do."""
 
 
 def python_root(*, progress: cache.Progress = print) -> images.Layer:

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
-from tests.cluster import cache, debian
+from tests.cluster import ClusterError, cache, debian
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ DISPENSABLE = (
 )
 
 
-class RootError(Exception):
+class RootError(ClusterError):
     """debootstrap failed; the message names its log."""
 
 

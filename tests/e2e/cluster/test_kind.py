@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.cluster import binaries, images, kind, local_images
+from tests.cluster import binaries, images, kind, python_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def cluster() -> Iterator[kind.KindCluster]:
 def archive(cluster: kind.KindCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del cluster  # an archive is of use where a cluster is
     folder = tmp_path_factory.mktemp("images")
-    root = local_images.python_root()
+    root = python_layers.python_root()
     tree = images.Tree().file("srv/echo.py", PROGRAM.encode())
     layer = images.Layer(digest=tree.write(folder / "layer.tar"), tar=folder / "layer.tar")
     image = images.Image(
