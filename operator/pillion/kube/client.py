@@ -15,7 +15,8 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config as kubernetes_config
@@ -92,6 +93,9 @@ class Cluster:
             except kubernetes_config.ConfigException:
                 await kubernetes_config.load_kube_config(client_configuration=configuration)
         configuration.connection_pool_maxsize = 64
+        # Left to itself, aiohttp looks for a proxy and for a .netrc in threads, anew for each request.
+        configuration.proxy = configuration.proxy or _proxy_of_environment(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}
         return cls(ApiClient(configuration))
 
     @property
@@ -222,6 +226,14 @@ class Cluster:
             answer: Raw = json.loads(data)
             return answer
         raise KubeError(429, f"the API server was too busy for {method} {path}, {BUSY_ATTEMPTS} times")
+
+
+def _proxy_of_environment(address: str) -> str | None:
+    """The proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name for an address."""
+    url = urlsplit(address)
+    if proxy_bypass(url.netloc):
+        return None
+    return getproxies().get(url.scheme)
 
 
 def _refusal(status: int, data: bytes) -> KubeError:
