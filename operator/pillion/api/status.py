@@ -124,7 +124,12 @@ class PlanStatus(ApiModel):
     kv_cache_dtype: Text | None = Field(None, description="The element type of the KV cache.")
     context_length: Whole | None = Field(None, description="Tokens that one request may have.")
     concurrency: Whole | None = Field(
-        None, description="Requests of that length whose KV cache fits at once."
+        None, description="Requests of concurrencyLength tokens whose KV cache fits at once."
+    )
+    concurrency_length: Whole | None = Field(
+        None,
+        description="Tokens of each of those requests. One request may have up to contextLength, and then takes"
+        " the room of several.",
     )
     engine: Text | None = Field(None, description="The inference engine.")
     engine_version: Text | None = Field(None, description="The engine's version.")

@@ -12,6 +12,7 @@ from pillion import engines
 from pillion.api.modeldeployment import Accelerator, Capacity, KvCacheDtype, ModelDeploymentSpec, Policy
 from pillion.facts import ModelFacts
 from pillion.hardware import AcceleratorPool, Inventory, gpus
+from pillion.planner import wording
 from pillion.planner.model import Device, PlanRequest
 
 PLAIN = "None"
@@ -59,6 +60,13 @@ class Candidate:
             self.on_the_fly or "",
             self.kv_cache_dtype or "",
         )
+
+    @property
+    def form(self) -> str:
+        """How the weights are held, in words: 16 bit, AWQ, FP8 made while loading."""
+        made = " made while loading" if self.on_the_fly else ""
+        cache = " with an FP8 KV cache" if self.kv_cache_quantized else ""
+        return f"{wording.weights_name(self.quantization)}{made}{cache}"
 
     @property
     def kv_cache_quantized(self) -> bool:

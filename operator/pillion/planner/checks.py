@@ -254,9 +254,9 @@ def requests_fit(trial: Trial) -> Rejection | None:
     return Rejection(
         reason=Reason.CONCURRENCY_DOES_NOT_FIT if only_one_fits else Reason.CONTEXT_DOES_NOT_FIT,
         message=f"{_subject(trial)} needs {wording.gib(needed)} of KV cache for "
-        f"{wording.requests_of(least, wanted.context_floor)}{_each(trial)}, and "
-        f"{wording.gib(max(0, share.division.room))} are left beside {wording.gib(share.division.weights)} of "
-        f"weights; {_room(trial)}, which holds {wording.count(holds, 'such request')}.",
+        f"{wording.requests_of(least, wanted.context_floor)}{_each(trial)}, and has room for "
+        f"{wording.gib(max(0, share.division.room))} ({wording.count(holds, 'such request')}) beside "
+        f"{wording.gib(share.division.weights)} of weights; {_room(trial)}.",
     )
 
 
@@ -285,13 +285,18 @@ def enough_for_all_pods(trial: Trial) -> Rejection | None:
             f"{wording.cores(trial.sizes.cpu_request_millis)} each for it; the nodes, were they empty, have room "
             f"for {wording.count(there.pods, 'pod')}.{_own_requests(trial)}",
         )
-    count = trial.candidate.count
-    needed = count * target.pods
+    count, product = trial.candidate.count, trial.candidate.product
+    each = f" ({count} each)" if target.pods > 1 else ""
+    free = f"{there.accelerators_free} of {there.accelerators_total} are free for them"
+    promised = trial.request.reserved.get(product or "", 0)
+    if promised:
+        free += f" ({promised} more are promised to other ModelDeployments)"
+    enough = f", enough for {wording.count(there.pods, 'pod')}" if there.pods else ""
+    others = f" Beside these, {there.obstacles}." if there.obstacles else ""
     return Rejection(
         reason=Reason.INSUFFICIENT_ACCELERATORS,
-        message=f"{wording.count(target.pods, 'pod')} need {needed} x {trial.candidate.product} ({count} each); "
-        f"{there.accelerators_free} of {there.accelerators_total} are free for them, enough for "
-        f"{wording.count(there.pods, 'pod')}.",
+        message=f"{wording.doing(target.pods, 'pod', 'needs')} {count * target.pods} x {product}{each}; "
+        f"{free}{enough}.{others}",
     )
 
 
@@ -345,12 +350,8 @@ def _own_requests(trial: Trial) -> str:
 
 
 def _subject(trial: Trial) -> str:
-    name = wording.weights_name(trial.candidate.quantization)
-    return (
-        f"{trial.model.repo} in {name}"
-        if trial.candidate.quantization == PLAIN
-        else f"{trial.model.repo} as {name}"
-    )
+    beside = "in" if trial.candidate.quantization == PLAIN else "as"
+    return f"{trial.model.repo} {beside} {trial.candidate.form}"
 
 
 def _each(trial: Trial) -> str:

@@ -43,7 +43,7 @@ def plan(request: PlanRequest) -> Outcome:
     later = [trial for trial in ordered if trial is not chosen]
     return Planned(
         plan=made,
-        rejected=(*(_ordered_after(trial, made) for trial in later), *_rejected(turned)),
+        rejected=(*(_ordered_after(trial, chosen) for trial in later), *_rejected(turned)),
         warnings=warning.found(chosen, made),
         accelerators_total=chosen.placement.accelerators_total,
         accelerators_free=chosen.placement.accelerators_free,
@@ -85,7 +85,10 @@ def _not_planned(request: PlanRequest, turned: Sequence[_Turned]) -> NotPlanned:
         case _:
             message = nearest.rejection.message
     remedy = remedies.nearest(
-        request, fits, missing_memory=reason is Reason.NO_ACCELERATOR_FITS or _lacks_memory(nearest)
+        request,
+        fits,
+        missing_memory=reason is Reason.NO_ACCELERATOR_FITS or _lacks_memory(nearest),
+        missing_number=reason is Reason.INSUFFICIENT_ACCELERATORS,
     )
     return NotPlanned(
         reason=reason,
@@ -179,17 +182,27 @@ def _pin_impossible(request: PlanRequest) -> str:
     )
 
 
-def _ordered_after(trial: Trial, chosen: Plan) -> Rejected:
-    granted = trial.share.granted
-    holds = f"holds {wording.requests_of(granted.concurrency, granted.context_tokens)}" if granted else "fits"
-    policy = trial.request.spec.quantization.policy.value
+def _ordered_after(trial: Trial, chosen: Trial) -> Rejected:
+    granted, first = trial.share.granted, chosen.candidate
+    holds = f"Holds {wording.requests_of(granted.concurrency, granted.context_tokens)}" if granted else "Fits"
+    of_it = f" of {first.model.repo}" if first.model.repo != trial.model.repo else ""
+    policy = trial.request.spec.quantization.policy
+    if chosen.same_class_as_previous and not trial.same_class_as_previous:
+        why = "the pods that run have its accelerators already"
+    else:
+        why = policies.why_first(policy, chosen, trial)
     return _as_rejected(
         trial,
         checks.Rejection(
             reason=Reason.ORDERED_AFTER,
-            message=f"{holds}; the policy {policy} puts {plans.described(chosen)} before it.",
+            message=f"{holds}{_cache_words(trial)}; {first.form}{of_it} on "
+            f"{wording.device(first.count, first.product)} comes first by the policy {policy.value}: {why}.",
         ),
     )
+
+
+def _cache_words(trial: Trial) -> str:
+    return " with an FP8 KV cache" if trial.candidate.kv_cache_quantized else ""
 
 
 def _rejected(turned: Sequence[_Turned]) -> tuple[Rejected, ...]:

@@ -118,6 +118,7 @@ class Plan:
             "kvCacheDtype": self.kv_cache_dtype,
             "contextLength": self.context_tokens,
             "concurrency": self.concurrency,
+            "concurrencyLength": self.promised_context_tokens,
             "engine": self.engine,
             "engineVersion": self.engine_version,
             "image": self.image,

@@ -7,7 +7,7 @@ and where its pods may go.
 import math
 from typing import Any
 
-from pillion.planner import obstacles, resources, wording
+from pillion.planner import obstacles, resources
 from pillion.planner.candidates import SIXTEEN_BIT
 from pillion.planner.model import Device, MemoryBudget, Plan
 from pillion.planner.trial import Trial
@@ -152,8 +152,3 @@ def _node_requirements(trial: Trial) -> tuple[Raw, ...]:
     unreadable = any(pool.resource in note for note in inventory.notes)
     only_named = not pool.nodes
     return tuple(dict(each) for each in pool.node_requirements) if others or unreadable or only_named else ()
-
-
-def described(plan: Plan) -> str:
-    """A plan in a few words: 16 bit on NVIDIA-L4."""
-    return f"{wording.weights_name(plan.quantization)} on {wording.device(plan.count, plan.product)}"

@@ -29,9 +29,47 @@ class _Standing:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Criterion:
+    """One part of a sort key, and why the smaller one comes first, in words."""
+
+    of: Callable[[_Standing], object]
+    says: str
+
+
+_BELOW_EIGHT_BIT = _Criterion(
+    of=lambda its: its.below_eight_bit, says="fewer than 8 bits are taken only where nothing else fits"
+)
+_SHORTFALL = _Criterion(of=lambda its: its.shortfall, says="it holds more of the requests that are wanted")
+_ACCELERATORS = _Criterion(of=lambda its: its.accelerators, says="it takes fewer accelerators")
+_OLD = _Criterion(of=lambda its: its.old, says="its accelerator is of a newer generation")
+_MEMORY = _Criterion(of=lambda its: its.memory_bytes, says="its accelerator is smaller")
+_ALL_MEMORY = _Criterion(
+    of=lambda its: its.accelerators * its.memory_bytes, says="it takes less accelerator memory"
+)
+_LOSS = _Criterion(of=lambda its: its.loss_permille, says="it costs less quality")
+_NAMES = _Criterion(of=lambda its: its.names, says="nothing but their names tells them apart")
+
+_ORDER: dict[Policy, tuple[_Criterion, ...]] = {
+    Policy.BALANCED: (_BELOW_EIGHT_BIT, _SHORTFALL, _ACCELERATORS, _OLD, _MEMORY, _LOSS, _NAMES),
+    Policy.QUALITY: (_LOSS, _SHORTFALL, _ACCELERATORS, _OLD, _MEMORY, _NAMES),
+    Policy.ECONOMY: (_SHORTFALL, _ALL_MEMORY, _LOSS, _NAMES),
+}
+
+
 def key(policy: Policy, trial: Trial) -> Key:
     """The candidate's place under a policy."""
-    return _KEYS[policy](_standing(trial))
+    its = _standing(trial)
+    return tuple(criterion.of(its) for criterion in _ORDER[policy])
+
+
+def why_first(policy: Policy, first: Trial, other: Trial) -> str:
+    """What puts the first candidate before the other one, in words."""
+    one, two = _standing(first), _standing(other)
+    return next(
+        (criterion.says for criterion in _ORDER[policy] if criterion.of(one) != criterion.of(two)),
+        _NAMES.says,
+    )
 
 
 def _standing(trial: Trial) -> _Standing:
@@ -53,30 +91,3 @@ def _standing(trial: Trial) -> _Standing:
         ),
         names=candidate.names,
     )
-
-
-def _balanced(its: _Standing) -> Key:
-    return (
-        its.below_eight_bit,
-        its.shortfall,
-        its.accelerators,
-        its.old,
-        its.memory_bytes,
-        its.loss_permille,
-        its.names,
-    )
-
-
-def _quality(its: _Standing) -> Key:
-    return its.loss_permille, its.shortfall, its.accelerators, its.old, its.memory_bytes, its.names
-
-
-def _economy(its: _Standing) -> Key:
-    return its.shortfall, its.accelerators * its.memory_bytes, its.loss_permille, its.names
-
-
-_KEYS: dict[Policy, Callable[[_Standing], Key]] = {
-    Policy.BALANCED: _balanced,
-    Policy.QUALITY: _quality,
-    Policy.ECONOMY: _economy,
-}

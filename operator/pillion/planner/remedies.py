@@ -17,15 +17,18 @@ Ask = Callable[[PlanRequest], Plan | None]
 _MORE_ACCELERATORS = (2, 4, 8)
 
 
-def nearest(request: PlanRequest, ask: Ask, *, missing_memory: bool) -> str | None:
+def nearest(request: PlanRequest, ask: Ask, *, missing_memory: bool, missing_number: bool) -> str | None:
     """A sentence on the least change that gives a plan; None where no change that we know does.
 
     Args:
         request: the question that had no answer.
         ask: answers a changed question.
-        missing_memory: whether another accelerator could help; otherwise it is something else that stands in the way.
+        missing_memory: whether another accelerator could help.
+        missing_number: whether more accelerators of the kind that there is could help.
     """
-    for changed, sentence in _changes(request, ask, missing_memory=missing_memory):
+    for changed, sentence in _changes(
+        request, ask, missing_memory=missing_memory, missing_number=missing_number
+    ):
         answer = ask(changed)
         if answer is not None:
             return sentence(answer)
@@ -36,7 +39,7 @@ _Sentence = Callable[[Plan], str]
 
 
 def _changes(
-    request: PlanRequest, ask: Ask, *, missing_memory: bool
+    request: PlanRequest, ask: Ask, *, missing_memory: bool, missing_number: bool
 ) -> Iterator[tuple[PlanRequest, _Sentence]]:
     spec = request.spec
     yield from _shorter_requests(request)
@@ -46,6 +49,8 @@ def _changes(
     yield from _computed_sizes(request)
     yield from _fewer_pods(request, ask)
     yield from _any_node(request)
+    if missing_number:
+        yield from _more_nodes(request)
     if missing_memory and spec.hardware.accelerator is not Accelerator.CPU:
         yield from _another_accelerator(request)
 
@@ -66,7 +71,8 @@ def _shorter_requests(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sent
         yield (
             _with(request, serving={"context_length": None, "concurrency": None}),
             lambda plan: (
-                f"It fits with {wording.requests_of(plan.concurrency, plan.promised_context_tokens)}."
+                f"It fits with spec.serving.contextLength: {plan.promised_context_tokens} and concurrency: "
+                f"{plan.concurrency}."
             ),
         )
 
@@ -149,6 +155,17 @@ def _fewer_pods(request: PlanRequest, ask: Ask) -> Iterator[tuple[PlanRequest, _
                 "an autoscaler does."
             ),
         )
+
+
+def _more_nodes(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    """What a target does whose first pod has no accelerator: it waits, or nodes are added."""
+    yield (
+        _with(request, hardware={"capacity": Capacity.AUTOSCALED}),
+        lambda plan: (
+            f"It fits once {wording.device(plan.count, plan.product)} is free; add nodes, or set "
+            "spec.hardware.capacity: Autoscaled where an autoscaler does."
+        ),
+    )
 
 
 def _another_accelerator(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:

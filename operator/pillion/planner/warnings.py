@@ -57,7 +57,7 @@ def _about_the_weights(trial: Trial) -> Iterator[Warned]:
     if candidate.kv_cache_quantized:
         yield Warned(
             reason=Reason.KV_CACHE_QUANTIZED,
-            message="keys and values are kept in 8 bit, which the checkpoint does not ask for; "
+            message="Keys and values are kept in 8 bit, which the checkpoint does not ask for; "
             "spec.serving.kvCacheDtype: BF16 keeps them in 16.",
         )
     if trial.weights_only_fp8 and candidate.quantization == FP8:
@@ -76,15 +76,17 @@ def _about_the_weights(trial: Trial) -> Iterator[Warned]:
 
 def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
     if plan.given_up is not None:
-        yield Warned(
-            reason=Reason.PREFERENCE_GIVEN_UP,
-            message=f"{plan.given_up} A larger accelerator, or spec.hardware.maxPerPod, gives room for more.",
+        more = (
+            "A larger accelerator, or spec.hardware.maxPerPod, gives"
+            if plan.product is not None
+            else "A node with more memory gives"
         )
+        yield Warned(reason=Reason.PREFERENCE_GIVEN_UP, message=f"{plan.given_up} {more} room for more.")
     pool = trial.candidate.pool
     if pool is not None and not pool.memory_verified:
         yield Warned(
             reason=Reason.ESTIMATE_UNVERIFIED,
-            message=f"no start-up log of {pool.product} has been compared with the memory model "
+            message=f"No start-up log of {pool.product} has been compared with the memory model "
             f"({pool.memory_source}); the plan keeps to the safe side.",
         )
 
@@ -102,7 +104,7 @@ def _about_the_device(trial: Trial) -> Iterator[Warned]:
     if trial.candidate.pool is None:
         yield Warned(
             reason=Reason.CPU_IS_SLOW,
-            message="the model runs on CPU: it answers, some tens of times slower than on a GPU.",
+            message="The model runs on CPU: it answers, some tens of times slower than on a GPU.",
         )
 
 
@@ -114,7 +116,7 @@ def _about_the_rollout(trial: Trial) -> Iterator[Warned]:
         if there.pods < wanted:
             yield Warned(
                 reason=Reason.ACCELERATORS_BUSY,
-                message=f"there are {what} for {wording.count(there.pods, 'pod')} of {wanted} now; the others wait "
+                message=f"There are {what} for {wording.count(there.pods, 'pod')} of {wanted} now; the others wait "
                 "for the autoscaler (spec.hardware.capacity: Autoscaled).",
             )
         return
@@ -122,20 +124,20 @@ def _about_the_rollout(trial: Trial) -> Iterator[Warned]:
         if there.pods_now == 0:
             yield Warned(
                 reason=Reason.ACCELERATORS_BUSY,
-                message=f"all {what} that the model fits on are busy now; a pod that opts in waits for them.",
+                message=f"All {what} that the model fits on are busy now; a pod that opts in waits for them.",
             )
         return
     yield from _about_surge(target, there.pods, what)
     if trial.candidate.pool is None and not trial.request.previous and there.pods_now < target.pods:
         yield Warned(
             reason=Reason.ROLLOUT_WILL_BLOCK,
-            message=f"the nodes have memory and CPU for {wording.count(there.pods_now, 'pod')} with an engine beside "
+            message=f"The nodes have memory and CPU for {wording.count(there.pods_now, 'pod')} with an engine beside "
             f"what runs now, and the target has {target.pods}; the others wait until room is made.",
         )
     if target.max_pods is not None and target.max_pods > there.pods:
         yield Warned(
             reason=Reason.AUTOSCALER_MAY_BLOCK,
-            message=f"an autoscaler may ask for {wording.count(target.max_pods, 'pod')}, and there are {what} for "
+            message=f"An autoscaler may ask for {wording.count(target.max_pods, 'pod')}, and there are {what} for "
             f"{there.pods}; the others would stay Pending.",
         )
 
@@ -147,7 +149,7 @@ def _about_surge(target: TargetShape, pods: int, what: str) -> Iterator[Warned]:
         return
     yield Warned(
         reason=Reason.ROLLOUT_WILL_BLOCK,
-        message=f"once every pod has its engine, a rolling update of the target makes "
+        message=f"Once every pod has its engine, a rolling update of the target makes "
         f"{wording.count(target.surge_pods, 'further pod')} before it removes an old one, and {what} for "
         f"{wording.count(missing, 'pod')} are missing for that. On the target, maxSurge: 0 and maxUnavailable: 1 in "
         "spec.strategy.rollingUpdate let it through.",

@@ -52,7 +52,13 @@ class Granted:
         if self.shortfall(wishes) == (0, 0):
             return None
         wanted = wording.requests_of(wishes.concurrency, wishes.context_tokens)
-        return f"Preferred were {wanted}; {wording.requests_of(self.concurrency, self.context_tokens)} fit."
+        are = "is" if wishes.concurrency == 1 else "are"
+        if self.context_tokens == wishes.context_tokens:
+            fit = f"{self.concurrency:,} {'fits' if self.concurrency == 1 else 'fit'}"
+        else:
+            fit = wording.requests_of(self.concurrency, self.context_tokens)
+            fit += " fits" if self.concurrency == 1 else " fit"
+        return f"{wanted} {are} preferred, and {fit}."
 
 
 def wishes(spec: ModelDeploymentSpec, model: ModelFacts, device: Device) -> Wishes:

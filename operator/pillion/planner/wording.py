@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pillion.sizing.constants import GIB, MIB
 
-_FOR_SEVERAL = {"does": "do", "has": "have", "is": "are", "lacks": "lack", "runs": "run"}
+_FOR_SEVERAL = {"does": "do", "has": "have", "is": "are", "lacks": "lack", "needs": "need", "runs": "run"}
 
 
 def gib(amount: int) -> str:

@@ -43,7 +43,7 @@ STATUS: Raw = {
         "checkpoint": "Qwen/Qwen3-0.6B", "commit": "c1899de289a04d12100db370d81485cdf75e47ca",
         "quantization": "None", "bits": 16, "device": "GPU", "accelerator": "1 x NVIDIA-L4", "product": "NVIDIA-L4",
         "resource": "nvidia.com/gpu", "count": 1, "tensorParallel": 1, "kvCacheDtype": "BF16",
-        "contextLength": 8192, "concurrency": 8, "engine": "vLLM", "engineVersion": "0.33.0",
+        "contextLength": 8192, "concurrency": 8, "concurrencyLength": 8192, "engine": "vLLM", "engineVersion": "0.33.0",
         "image": "vllm/vllm-openai:v0.33.0", "givenUp": "nothing",
         "memory": {
             "weights": "1.12Gi", "kvCache": "7Gi", "activation": "1Gi", "graphs": "0.5Gi", "other": "0.5Gi",

@@ -229,3 +229,60 @@ def test_every_other_candidate_says_why() -> None:
     )  # three checkpoints and one made while loading, on two cards, less the chosen
     assert all(each.message and each.reason for each in answer.rejected)
     assert answer.rejected[0].reason is Reason.ORDERED_AFTER
+
+
+@pytest.mark.parametrize(
+    ("policy", "there", "rejected", "words"),
+    [
+        pytest.param(
+            "Balanced",
+            [L4],
+            (worlds.QWEN3_8B.repo, "None"),
+            "Holds 3 requests of 8,192 tokens; FP8 of Qwen/Qwen3-8B-FP8 on NVIDIA-L4 comes first by the policy "
+            "Balanced: it holds more of the requests that are wanted.",
+            id="fewer requests",
+        ),
+        pytest.param(
+            "Balanced",
+            [L4],
+            (worlds.QWEN3_8B_AWQ.repo, "AWQ"),
+            "fewer than 8 bits are taken only where nothing else fits.",
+            id="4 bit",
+        ),
+        pytest.param(
+            "Quality", [H100], (worlds.QWEN3_8B_FP8.repo, "FP8"), "it costs less quality.", id="8 bit"
+        ),
+        pytest.param(
+            "Balanced",
+            [L4, H100],
+            (worlds.QWEN3_8B_FP8.repo, "FP8"),
+            "its accelerator is smaller.",
+            id="a larger card",
+        ),
+        pytest.param(
+            "Economy",
+            [L4, H100],
+            (worlds.QWEN3_8B.repo, "None"),
+            "it takes less accelerator memory.",
+            id="Economy and a larger card",
+        ),
+    ],
+)
+def test_why_not_is_answered_by_what_decided(
+    policy: str, there: list[dict[str, Any]], rejected: tuple[str, str], words: str
+) -> None:
+    answer = worlds.planned(*FAMILY, on=there, quantization={"policy": policy})
+    messages = [
+        each.message
+        for each in answer.rejected
+        if (each.checkpoint, each.quantization) == rejected and each.product != answer.plan.product
+    ] or [each.message for each in answer.rejected if (each.checkpoint, each.quantization) == rejected]
+    assert messages[0].endswith(words), messages
+
+
+def test_why_not_says_what_runs_where_that_decided() -> None:
+    before = worlds.planned(*FAMILY, on=[H100]).plan
+    answer = worlds.planned(*FAMILY, on=[L4, H100], previous=before)
+    assert answer.plan.product == "NVIDIA-H100-80GB-HBM3"
+    other = next(each for each in answer.rejected if each.product == "NVIDIA-L4")
+    assert other.message.endswith("the pods that run have its accelerators already.")

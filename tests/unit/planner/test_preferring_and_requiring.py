@@ -3,6 +3,7 @@
 import pytest
 
 from pillion.api.reasons import Reason
+from pillion.api.status import PlanStatus
 from pillion.planner import wishes
 from pillion.sizing import kv_cache
 from tests.unit.planner import worlds
@@ -70,8 +71,33 @@ def test_a_shorter_context_is_the_greater_loss() -> None:
 
 def test_status_says_what_was_given_up() -> None:
     plan = worlds.planned(worlds.QWEN3_8B, on=[T4]).plan
-    assert plan.given_up == "Preferred were 8 requests of 8,192 tokens; 3 requests of 8,192 tokens fit."
+    assert plan.given_up == "8 requests of 8,192 tokens are preferred, and 3 fit."
     assert plan.to_status()["givenUp"] == plan.given_up
+
+
+def test_status_says_for_which_length_the_requests_were_counted() -> None:
+    shown = worlds.planned(worlds.QWEN3_8B, on=[L4], quantization={"method": "None"}).plan.to_status()
+    assert (shown["concurrency"], shown["concurrencyLength"]) == (3, 8192)
+    assert shown["contextLength"] > 8192
+    assert PlanStatus.model_validate(shown).concurrency_length == 8192
+
+
+@pytest.mark.parametrize(
+    ("granted", "words"),
+    [
+        pytest.param((8192, 3), "8 requests of 8,192 tokens are preferred, and 3 fit.", id="fewer"),
+        pytest.param((8192, 1), "8 requests of 8,192 tokens are preferred, and 1 fits.", id="one"),
+        pytest.param(
+            (4096, 1),
+            "8 requests of 8,192 tokens are preferred, and 1 request of 4,096 tokens fits.",
+            id="a shorter one",
+        ),
+    ],
+)
+def test_what_was_given_up_reads_as_a_sentence(granted: tuple[int, int], words: str) -> None:
+    context_tokens, concurrency = granted
+    found = wishes.Granted(context_tokens=context_tokens, concurrency=concurrency)
+    assert found.given_up(wanted()) == words
 
 
 def test_nothing_is_given_up_where_all_fits() -> None:

@@ -57,8 +57,28 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             QWEN3_8B,
             {"on": [L4], "beside": [nodes.pod("l4", gpu="1")]},
             Reason.INSUFFICIENT_ACCELERATORS,
-            ["0 of 1 are free"],
+            ["1 pod needs 1 x NVIDIA-L4; 0 of 1 are free", "It fits once NVIDIA-L4 is free; add nodes"],
             id="accelerators that others have",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [nodes.gpu_node("l4", "NVIDIA-L4", 2)], "pods": 2, "reserved": {"NVIDIA-L4": 1}},
+            Reason.INSUFFICIENT_ACCELERATORS,
+            ["1 of 2 are free for them (1 more are promised to other ModelDeployments)"],
+            id="accelerators that another plan counts on",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {
+                "on": [
+                    L4,
+                    nodes.gpu_node("n", "NVIDIA-L4", taints=[{"key": "team", "effect": "NoSchedule"}]),
+                ],
+                "pods": 2,
+            },
+            Reason.INSUFFICIENT_ACCELERATORS,
+            ["Beside these, 1 node has the taint team:NoSchedule"],
+            id="accelerators behind a taint",
         ),
         pytest.param(
             QWEN3_8B,
