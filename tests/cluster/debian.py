@@ -21,9 +21,7 @@ NEEDED = ("apt-get", "apt-cache", "dpkg", "dpkg-query")
 
 
 class PackageError(ClusterError):
-    """A Debian package could not be had, with what to install by hand. The command line prints it, a test
-    lane skips with it.
-    """
+    """A Debian package could not be had, with what to install by hand."""
 
 
 def missing_tools() -> list[str]:

@@ -114,9 +114,7 @@ def started(*, progress: cache.Progress) -> Docker:
         _prepare(programs)
         before = host.photograph(_environment(programs))
         (folder / "before.json").write_text(json.dumps(dataclasses.asdict(before)))
-        # Turned on first: a daemon that finds forwarding off turns it on and has everything else that is
-        # forwarded dropped.
-        host.FORWARDING.write_text("1")
+        host.prepare()
         _launch(programs)
         ours = _ours(programs)
         # kind takes a network of this name as it finds it. Its bridge has a name of ours, so that the rules

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     Environment = Mapping[str, str]
 
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+KERNEL = Path("/proc/sys")
+# What containers in networks of their own, and several nodes on one machine, need at least. kind's
+# documentation asks for the inotify limits; with 128 instances the fourth node's kubelet and kube-proxy died
+# of "too many open files".
+SETTINGS = {
+    # Turned on before the daemon starts: one that finds it off turns it on and has all else that is forwarded
+    # dropped.
+    "net/ipv4/ip_forward": 1,
+    "fs/inotify/max_user_instances": 1024,
+    "fs/inotify/max_user_watches": 524288,
+}
 TABLES = tuple(
     (program, table) for program in ("iptables", "ip6tables") for table in ("filter", "nat", "raw")
 )
@@ -37,7 +47,7 @@ FOLDERS = ("/etc/docker", "/run/containerd", "/lib/modules")
 class Photograph:
     """What a daemon changes on its host, as it was before the start."""
 
-    ip_forward: str
+    settings: Mapping[str, int]  # of SETTINGS
     rules: Mapping[str, Sequence[str]]  # program and table → lines of `-S`
     cgroups: Sequence[str]
     folders: Sequence[str]  # which of FOLDERS existed
@@ -46,16 +56,45 @@ class Photograph:
 def photograph(environment: Environment) -> Photograph:
     """The host as it is now; iptables is looked for and run with this environment."""
     return Photograph(
-        ip_forward=FORWARDING.read_text().strip(),
+        settings={name: _setting(name) for name in SETTINGS},
         rules={f"{program} {table}": _rules(program, table, environment) for program, table in TABLES},
         cgroups=_cgroups(),
         folders=[name for name in FOLDERS if Path(name).exists()],
     )
 
 
+def prepare() -> None:
+    """Raise the kernel's settings that are lower than containers need."""
+    for name, value in SETTINGS.items():
+        if _setting(name) < value:
+            (KERNEL / name).write_text(str(value))
+
+
+def _setting(name: str) -> int:
+    return int((KERNEL / name).read_text())
+
+
 def clean(before: Photograph, environment: Environment, *, bridge: str) -> None:
     """Undo what a daemon that has been stopped did here. What the photograph shows is left alone."""
     alone = not _daemons()
+    _clean_firewall(before, environment, alone=alone, bridge=bridge)
+    if Path("/sys/class/net", bridge).exists():
+        subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
+    if not alone:
+        return
+    for group in _cgroups():
+        if group not in before.cgroups:
+            _remove_empty(Path(group))
+    for name, value in before.settings.items():
+        if _setting(name) == max(value, SETTINGS[name]):  # nobody else has set it meanwhile
+            (KERNEL / name).write_text(str(value))
+    for name in FOLDERS:
+        if name not in before.folders:
+            Path(name, "key.json").unlink(missing_ok=True)
+            _remove_empty(Path(name))
+
+
+def _clean_firewall(before: Photograph, environment: Environment, *, alone: bool, bridge: str) -> None:
     subnet = _subnet(bridge)
     for program, table in TABLES:
         known = before.rules.get(f"{program} {table}", ())
@@ -67,18 +106,6 @@ def clean(before: Photograph, environment: Environment, *, bridge: str) -> None:
         for action in ("-F", "-X"):
             for chain in chains:
                 _iptables(environment, program, "-t", table, action, chain)
-    if Path("/sys/class/net", bridge).exists():
-        subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
-    if not alone:
-        return
-    for group in _cgroups():
-        if group not in before.cgroups:
-            _remove_empty(Path(group))
-    FORWARDING.write_text(before.ip_forward)
-    for name in FOLDERS:
-        if name not in before.folders:
-            Path(name, "key.json").unlink(missing_ok=True)
-            _remove_empty(Path(name))
 
 
 def names_bridge(line: str, bridge: str, subnet: ipaddress.IPv4Network | None) -> bool:

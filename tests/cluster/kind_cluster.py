@@ -21,9 +21,7 @@ ADMIN = "/etc/kubernetes/admin.conf"  # on the first node
 
 
 class KindError(ClusterError):
-    """A kind cluster cannot be had or did not come up, with what to do. The command line prints it, a test
-    lane skips with it.
-    """
+    """A kind cluster cannot be had or did not come up, with what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,14 +70,18 @@ class KindCluster:
 
 
 def _wait(cluster: KindCluster) -> None:
-    kubectl = ("kubectl", "--kubeconfig", ADMIN)
-    cluster.node_exec(
-        *kubectl, "wait", "--for=condition=Ready", "node", "--all", f"--timeout={READY_SECONDS}s"
-    )
-    # A ready node is not enough: a pod is refused until its namespace has a service account.
-    cluster.node_exec(
-        *kubectl, "wait", "--for=create", "serviceaccount/default", f"--timeout={READY_SECONDS}s"
-    )
+    def kubectl(*words: str) -> None:
+        cluster.node_exec("kubectl", "--kubeconfig", ADMIN, *words, f"--timeout={READY_SECONDS}s")
+
+    nodes = [f"node/{name}" for name in cluster.nodes]
+    kubectl(
+        "wait", "--for=create", *nodes
+    )  # kind is done when they have joined, which is before they are listed
+    kubectl("wait", "--for=condition=Ready", *nodes)
+    # A ready node is not enough: a pod is refused until its namespace has a service account, and a Service's
+    # address leads out of the machine, to whoever answers there, until kube-proxy has written its rules.
+    kubectl("wait", "--for=create", "serviceaccount/default")
+    kubectl("--namespace=kube-system", "rollout", "status", "daemonset/kube-proxy")
 
 
 def _connect(cluster: KindCluster) -> None:

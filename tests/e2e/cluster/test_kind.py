@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
 IMAGE = "localhost/pillion-echo:test"
+# A Service's rules follow its endpoints by a moment.
+ASK = ("curl", "--silent", "--max-time", "5", "--retry", "20", "--retry-all-errors", "--retry-delay", "1")
 PROGRAM = """\
 import http.server, os
 
@@ -129,8 +131,7 @@ def test_a_loaded_image_runs_as_non_root_behind_a_service_with_two_endpoints(
     address = kubectl(cluster, "get", "service", "echo", "--output", "jsonpath={.spec.clusterIP}")
 
     # One endpoint can work where two do not: the rule that spreads them needs a match module of its own.
-    ask = ("curl", "--silent", "--max-time", "5", "--retry", "20", "--retry-all-errors", "--retry-delay", "1")
-    answers = {cluster.node_exec(*ask, f"http://{address}/").stdout for _ in range(40)}
+    answers = {cluster.node_exec(*ASK, f"http://{address}/").stdout for _ in range(40)}
 
     assert len({answer.split()[0] for answer in answers}) == 2
     assert {answer.split()[1] for answer in answers} == {"65532"}
@@ -157,3 +158,30 @@ def test_an_image_that_the_node_has_is_not_loaded_again(cluster: kind.KindCluste
     cluster.load(archive, progress=said.append)
 
     assert said == []
+
+
+def test_pods_on_two_nodes_reach_each_other(archive: Path) -> None:
+    two = kind.up("pillion-two", nodes=2)
+    try:
+        two.load(archive)
+        deployment, service = yaml.safe_load_all(echo_deployment())
+        constraint = {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": deployment["spec"]["selector"],
+        }
+        # The first node of a cluster with workers is tainted.
+        pod = deployment["spec"]["template"]["spec"]
+        pod |= {"topologySpreadConstraints": [constraint], "tolerations": [{"operator": "Exists"}]}
+        kubectl(two, "apply", "-f", "-", stdin=yaml.safe_dump_all([deployment, service]))
+        kubectl(two, "rollout", "status", "deployment/echo", "--timeout=120s")
+        address = kubectl(two, "get", "service", "echo", "--output", "jsonpath={.spec.clusterIP}")
+
+        placed = kubectl(two, "get", "pods", "--output", "jsonpath={.items[*].spec.nodeName}").split()
+        assert sorted(placed) == sorted(two.nodes)
+        for node in two.nodes:
+            answers = {two.node_exec(*ASK, f"http://{address}/", node=node).stdout for _ in range(40)}
+            assert len(answers) == 2, f"from {node}: {answers}"
+    finally:
+        kind.down("pillion-two")
