@@ -73,6 +73,13 @@ def untouched(application: Application, *, ready: bool) -> Iterator[None]:
         assert ready_endpoints(slices.sights[-1].object) == [after["status"]["podIP"]]
 
 
+def only_one_engine(engine: Engine) -> None:
+    """Nothing of an earlier engine lives on; its worker would hold the accelerator, as one on a GPU would."""
+    main = engine.main()
+    assert {each.session for each in engine.processes()} == {main.session}
+    assert len(engine.others()) == 1
+
+
 def ready_endpoints(endpoint_slice: Raw) -> list[str]:
     return [
         address
@@ -114,6 +121,7 @@ def test_an_engine_that_is_killed_five_times_in_a_row_comes_back_each_time(
             another_main(engine, than=main.pid)
         served.answer(mentions=models.TINY_RIVER, seconds=BACK_SECONDS)
 
+    only_one_engine(engine)
     pod = served.pod()
     assert container_status(pod, engine.container)["restartCount"] == 0
 
@@ -127,8 +135,7 @@ def test_a_worker_that_is_killed_alone_takes_the_whole_engine_with_it_and_all_co
         another_main(engine, than=main.pid)
         served.answer(mentions=models.TINY_RIVER, seconds=BACK_SECONDS)
 
-    # The worker holds a lock as a GPU would be held: a second one beside it would have failed.
-    assert len(engine.others()) == 1
+    only_one_engine(engine)
 
 
 def test_an_engine_that_is_killed_while_the_hub_is_away_comes_back(

@@ -10,6 +10,7 @@ from typing import Any
 
 from pillion import injection
 from pillion.api import names
+from pillion.api.modeldeployment import UpdateStrategyType
 from pillion.api.reasons import ConditionType, Reason
 from pillion.controller import pods as pod_facts
 from pillion.controller import swap, workloads
@@ -141,10 +142,11 @@ def _pods_injected(world: World, actions: Actions) -> Verdict:
             f"{len(having)} of {desired} pods have the engine; a new pod finds no node: {stuck}",
         )
     if len(having) < desired or len(living) > len(having):
+        by = "the rollout replaces the others"
+        if world.strategy is UpdateStrategyType.ON_DELETE:
+            by = "the others get it when you delete them (updateStrategy OnDelete)"
         return verdict(
-            False,
-            Reason.WAITING_FOR_PODS,
-            f"{len(having)} of {desired} pods have the engine; the rollout replaces the others.",
+            False, Reason.WAITING_FOR_PODS, f"{len(having)} of {desired} pods have the engine; {by}."
         )
     return verdict(True, Reason.INJECTED, f"{len(having)} of {desired} pods have the engine.")
 

@@ -292,6 +292,8 @@ class Planning:
         for resource in (resources.MUTATING_POLICIES, resources.MUTATING_POLICY_BINDINGS):
             try:
                 await self._cluster.get(resource, None, injection.POLICY_NAME)
+            except Forbidden:
+                break  # rights that somebody cut down: nobody can tell, and pods that are missed are reported
             except NotFound:
                 return Finding(
                     reason=Reason.POLICY_MISSING,

@@ -4,8 +4,8 @@
 A STAND-IN, not an engine: it has vLLM's command line (as far as Pillion uses it), its HTTP API, its log lines, and its
 way of dying, but no model. Its answers name the model that was loaded, so that a test sees who answers.
 
-Like vLLM it has a worker in its own session that holds the accelerator (here: a lock in the shared memory), leaves a
-segment behind when it is killed, answers `/health` with 503 once the worker is dead, and then ends itself.
+Like vLLM it has a worker in its own session that holds the accelerator (here: an abstract socket, which nobody can take
+away while the worker lives, whatever is deleted from `/dev/shm`), leaves a segment behind when it is killed, answers `/health` with 503 once the worker is dead, and then ends itself.
 
 In the model's config.json these keys direct it: `standin_fail` ("load": it ends with code 1 while loading; "memory":
 the same with an out-of-memory error; "never": it never answers), `standin_load_seconds`, `standin_answer_seconds`.
@@ -13,7 +13,6 @@ the same with an out-of-memory error; "never": it never answers), `standin_load_
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -27,7 +26,7 @@ from pathlib import Path
 
 KV_CACHE_TOKENS = 131_072
 SHARED_MEMORY = Path(os.environ.get("STANDIN_SHM", "/dev/shm"))  # noqa: S108 - as a real engine
-LOCK = "standin-accelerator.lock"
+ACCELERATOR = "\0standin-accelerator-{port}"  # one for each engine of a pod; the port tells them apart
 SEGMENT_BYTES = 1 << 20
 DYING_SECONDS = 1.0  # vLLM takes up to 8 from the death of a worker to its own end
 
@@ -84,8 +83,8 @@ def parser() -> argparse.ArgumentParser:
 class Worker:
     """The process that holds the accelerator."""
 
-    def __init__(self) -> None:
-        """Start it, and wait until it has the accelerator.
+    def __init__(self, port: int) -> None:
+        """Start it, and wait until it has the accelerator of the engine on `port`.
 
         Raises:
             RuntimeError: another process has it.
@@ -94,7 +93,7 @@ class Worker:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(readable)
-            self._hold(writable)
+            self._hold(writable, ACCELERATOR.format(port=port))
         os.close(writable)
         with os.fdopen(readable) as answer:
             said = answer.read()
@@ -104,11 +103,11 @@ class Worker:
                 f"CUDA error: the accelerator is held by another process ({said or 'no answer'})"
             )
 
-    def _hold(self, writable: int) -> None:
+    def _hold(self, writable: int, accelerator: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        handle = os.open(SHARED_MEMORY / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        held = socket.socket(socket.AF_UNIX)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.bind(accelerator)
         except OSError as error:
             os.write(writable, str(error).encode())
             os._exit(1)
@@ -149,7 +148,7 @@ def load(options: argparse.Namespace) -> tuple[Model, Worker]:
     """Read the model, as far as there is one, and take the accelerator."""
     model = Model(options)
     log("INFO", f"STAND-IN for vLLM, not an engine: loading {model.title} ({model.config.get('model_type')})")
-    worker = Worker()
+    worker = Worker(options.port)
     time.sleep(float(str(model.config.get("standin_load_seconds", 0))))
     failure = model.config.get("standin_fail")
     if failure == "load":
