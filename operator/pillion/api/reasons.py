@@ -409,7 +409,8 @@ class Reason(StrEnum):
     AUTOSCALER_MAY_BLOCK = (
         "AutoscalerMayBlock",
         About.WARNING,
-        "The target's autoscaler may ask for more pods than there are accelerators.",
+        "An autoscaler of pods may ask for more than there are accelerators for, or one of nodes may not know the label"
+        " that the pods ask for.",
     )
 
     # Events of progress

@@ -53,6 +53,12 @@ def describe(resource: str, labels: Mapping[str, str]) -> Described | str:
     return _from_cloud(labels)
 
 
+def select(node_selector: Mapping[str, str], product: str) -> bool:
+    """Whether a node selector names a product by a cloud's label, which its autoscaler knows."""
+    rows = [gpus.by_cloud_label(f"{alias}={node_selector.get(label)}") for label, alias, _ in _CLOUD_LABELS]
+    return any(row is not None and row.product == product for row in rows)
+
+
 def _from_feature_discovery(labels: Mapping[str, str]) -> Described | str:
     product = labels[PRODUCT]
     whole_product = product.removesuffix(_SHARED_SUFFIX)

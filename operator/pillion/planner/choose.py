@@ -16,6 +16,7 @@ from pillion.planner import checks, plans, policies, remedies, wording
 from pillion.planner import warnings as warning
 from pillion.planner.model import NotPlanned, Outcome, Plan, Planned, PlanRequest, Rejected
 from pillion.planner.placement import Places
+from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
 
 ENGINE = "vLLM"
@@ -27,7 +28,7 @@ class _Turned:
 
     trial: Trial
     passed: int
-    rejection: checks.Rejection
+    rejection: Rejection
 
 
 def plan(request: PlanRequest) -> Outcome:
@@ -193,7 +194,7 @@ def _ordered_after(trial: Trial, chosen: Trial) -> Rejected:
         why = policies.why_first(policy, chosen, trial)
     return _as_rejected(
         trial,
-        checks.Rejection(
+        Rejection(
             reason=Reason.ORDERED_AFTER,
             message=f"{holds}{_cache_words(trial)}; {first.form}{of_it} on "
             f"{wording.device(first.count, first.product)} comes first by the policy {policy.value}: {why}.",
@@ -224,12 +225,12 @@ def _nearest_first(turned: Sequence[_Turned]) -> list[_Turned]:
 
 def _missing_bytes(turned: _Turned) -> int:
     """How much more memory it would have taken, where memory was looked at."""
-    if turned.passed < checks.CHECKS.index(checks.weights_fit):
+    if not checks.looked_at_memory(turned.passed):
         return 0
     return turned.trial.kv_cache_bytes - turned.trial.share.division.room
 
 
-def _as_rejected(trial: Trial, rejection: checks.Rejection) -> Rejected:
+def _as_rejected(trial: Trial, rejection: Rejection) -> Rejected:
     candidate = trial.candidate
     return Rejected(
         checkpoint=candidate.model.repo,

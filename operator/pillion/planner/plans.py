@@ -7,6 +7,7 @@ and where its pods may go.
 import math
 from typing import Any
 
+from pillion.hardware import labels
 from pillion.planner import obstacles, resources
 from pillion.planner.candidates import SIXTEEN_BIT
 from pillion.planner.model import Device, MemoryBudget, Plan
@@ -142,7 +143,10 @@ def _memory(trial: Trial) -> MemoryBudget:
 
 
 def _node_requirements(trial: Trial) -> tuple[Raw, ...]:
-    """The product's label, where nodes with the same resource differ in product; otherwise the resource is enough."""
+    """The product's label, where nodes with the same resource differ in product; otherwise the resource is enough.
+
+    A product that no node has yet is named by it too, unless the user's own selector does so by a cloud's label.
+    """
     pool, inventory = trial.candidate.pool, trial.request.inventory
     if pool is None:
         return ()
@@ -150,5 +154,5 @@ def _node_requirements(trial: Trial) -> tuple[Raw, ...]:
         other.resource == pool.resource and other.product != pool.product for other in inventory.accelerators
     )
     unreadable = any(pool.resource in note for note in inventory.notes)
-    only_named = not pool.nodes
+    only_named = not pool.nodes and not labels.select(trial.request.spec.hardware.node_selector, pool.product)
     return tuple(dict(each) for each in pool.node_requirements) if others or unreadable or only_named else ()

@@ -17,7 +17,7 @@ def found(trial: Trial, plan: Plan) -> tuple[Warned, ...]:
         *_about_the_weights(trial),
         *_about_the_memory(trial, plan),
         *_about_the_device(trial),
-        *_about_the_rollout(trial),
+        *_about_the_rollout(trial, plan),
     )
 
 
@@ -59,6 +59,11 @@ def _about_the_weights(trial: Trial) -> Iterator[Warned]:
             reason=Reason.KV_CACHE_QUANTIZED,
             message="Keys and values are kept in 8 bit, which the checkpoint does not ask for; "
             "spec.serving.kvCacheDtype: BF16 keeps them in 16.",
+        )
+    if candidate.kv_cache_quantized and candidate.pool is None:
+        yield Warned(
+            reason=Reason.NOT_SUPPORTED_WELL,
+            message="On CPU an FP8 KV cache needs AVX-512 or AMX; on a node without, the engine does not start.",
         )
     if trial.weights_only_fp8 and candidate.quantization == FP8:
         yield Warned(
@@ -108,7 +113,7 @@ def _about_the_device(trial: Trial) -> Iterator[Warned]:
         )
 
 
-def _about_the_rollout(trial: Trial) -> Iterator[Warned]:
+def _about_the_rollout(trial: Trial, plan: Plan) -> Iterator[Warned]:
     target, there = trial.request.target, trial.placement
     what = "accelerators" if trial.candidate.pool is not None else "memory and CPU"
     if trial.request.spec.hardware.capacity is Capacity.AUTOSCALED and trial.candidate.pool is not None:
@@ -118,6 +123,14 @@ def _about_the_rollout(trial: Trial) -> Iterator[Warned]:
                 reason=Reason.ACCELERATORS_BUSY,
                 message=f"There are {what} for {wording.count(there.pods, 'pod')} of {wanted} now; the others wait "
                 "for the autoscaler (spec.hardware.capacity: Autoscaled).",
+            )
+        if plan.node_requirements and not trial.candidate.pool.nodes:
+            yield Warned(
+                reason=Reason.AUTOSCALER_MAY_BLOCK,
+                message=f"No node has {plan.product} yet, so pods ask for it by the label "
+                f"{plan.node_requirements[0]['key']}, which an autoscaler may not expect of its new nodes. Name them "
+                "by its own label in spec.hardware.nodeSelector (on GKE cloud.google.com/gke-accelerator), and that is "
+                "asked for instead.",
             )
         return
     if target is None:

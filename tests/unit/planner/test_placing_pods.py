@@ -174,6 +174,24 @@ def test_a_product_of_nodes_that_an_autoscaler_will_add() -> None:
     assert Reason.ACCELERATORS_BUSY in reasons(answer)
 
 
+@pytest.mark.parametrize(
+    ("selector", "named_by_us"),
+    [
+        pytest.param({}, True, id="nothing names it but the product"),
+        pytest.param({"cloud.google.com/gke-accelerator": "nvidia-l4"}, False, id="by the cloud's label"),
+        pytest.param({"cloud.google.com/gke-accelerator": "nvidia-tesla-t4"}, True, id="of another product"),
+        pytest.param({"pool": "gpus"}, True, id="by some label"),
+    ],
+)
+def test_a_product_to_come_is_asked_for_by_a_label_that_the_autoscaler_knows(
+    selector: dict[str, str], named_by_us: bool
+) -> None:
+    hardware = {"capacity": "Autoscaled", "products": ["NVIDIA-L4"], "nodeSelector": selector}
+    answer = worlds.planned(QWEN3_8B, on=[PLAIN], hardware=hardware)
+    assert bool(answer.plan.node_requirements) is named_by_us
+    assert (Reason.AUTOSCALER_MAY_BLOCK in reasons(answer)) is named_by_us
+
+
 def test_one_pod_on_each_node_of_a_daemon_set() -> None:
     two_on_one = [nodes.gpu_node("a", "NVIDIA-L4", 2)]
     target = planner.TargetShape(pods=2, one_pod_per_node=True)

@@ -256,6 +256,27 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             id="a task that the model cannot do",
         ),
         pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "model": {"task": "Classification"}},
+            Reason.TASK_UNSUPPORTED,
+            ["cannot do Classification"],
+            id="classes of a model that has none",
+        ),
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, repo="Qwen/Qwen3-Reranker-8B", task=Task.RERANK),
+            {"on": [L4]},
+            Reason.TASK_UNSUPPORTED,
+            ["Qwen3ForCausalLM", "it would embed instead", "ForSequenceClassification", "--hf-overrides"],
+            id="a reranker that the engine takes for an embedder",
+        ),
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, task=Task.EMBEDDING),
+            {"on": [L4], "serving": {"generation": {"temperature": 0.5}, "toolCalls": "hermes"}},
+            Reason.TASK_UNSUPPORTED,
+            ["remove spec.serving.generation and spec.serving.toolCalls"],
+            id="settings of generation for a model that embeds",
+        ),
+        pytest.param(
             quantized("BitsAndBytes"),
             {"on": [L4]},
             Reason.QUANTIZATION_UNSUPPORTED,
@@ -324,3 +345,28 @@ def test_reasons_of_candidates_are_those_of_the_api() -> None:
 def test_a_toy_is_never_refused_for_its_size() -> None:
     for there in ([T4], [L4], [PLAIN], [nodes.node("kind", cpu="2", memory="8Gi")]):
         worlds.planned(TINY, on=there)
+
+
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, task=Task.RERANK),
+            {"engine": {"extraArgs": ["--hf-overrides", "{}"]}},
+            id="a reranker whose configuration the user overrides",
+        ),
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, task=Task.EMBEDDING),
+            {"model": {"task": "Rerank"}},
+            id="ranking by the distance of embeddings",
+        ),
+        pytest.param(
+            dataclasses.replace(QWEN3_8B, architecture="Qwen2ForSequenceClassification", task=Task.RERANK),
+            {},
+            id="a model that scores",
+        ),
+        pytest.param(QWEN3_8B, {"model": {"task": "Embedding"}}, id="embedding with a model that generates"),
+    ],
+)
+def test_tasks_that_the_engine_can_do(model: ModelFacts, more: dict[str, Any]) -> None:
+    worlds.planned(model, on=[L4], **more)

@@ -32,6 +32,13 @@ def changed(**facts: Any) -> ModelFacts:
             id="less memory than the model needs on CPU",
         ),
         pytest.param(
+            TINY,
+            {"on": [PLAIN], "serving": {"kvCacheDtype": "FP8"}},
+            Reason.NOT_SUPPORTED_WELL,
+            "AVX-512",
+            id="an FP8 KV cache on CPU",
+        ),
+        pytest.param(
             changed(chat_template=False),
             {"on": [H100]},
             Reason.NO_CHAT_TEMPLATE,

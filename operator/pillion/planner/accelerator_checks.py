@@ -1,0 +1,148 @@
+"""Does the candidate fit on its accelerator, or in the memory of a node?"""
+
+from pillion.api.reasons import Reason
+from pillion.planner import wording
+from pillion.planner.candidates import FULL_FP8_FROM, PLAIN
+from pillion.planner.rejection import Rejection
+from pillion.planner.trial import Trial
+
+
+def product_allowed(trial: Trial) -> Rejection | None:
+    """The spec lets the accelerator through, and a shared one was named."""
+    pool, spec = trial.candidate.pool, trial.request.spec
+    if pool is None:
+        return None
+    named = pool.product in spec.hardware.products
+    if spec.hardware.products and not named:
+        return Rejection(
+            reason=Reason.PRODUCT_NOT_ALLOWED,
+            message=f"spec.hardware.products names {', '.join(spec.hardware.products)}, and not {pool.product}.",
+        )
+    if pool.shared and not named:
+        return Rejection(
+            reason=Reason.SHARED_ACCELERATOR,
+            message=f"{pool.product} is a share of a GPU; name it in spec.hardware.products to use it.",
+        )
+    return None
+
+
+def vendor_has_image(trial: Trial) -> Rejection | None:
+    """There is an image of the engine for the accelerator's maker."""
+    pool = trial.candidate.pool
+    if pool is None or pool.vendor == "nvidia" or trial.request.spec.engine.image is not None:
+        return None
+    return Rejection(
+        reason=Reason.QUANTIZATION_UNSUPPORTED,
+        message=f"{pool.product} needs an image of {trial.profile.name} for {pool.vendor.upper()}, which this "
+        "version does not pin; set spec.engine.image to one.",
+    )
+
+
+def gpu_computes_format(trial: Trial) -> Rejection | None:
+    """The engine has kernels for the weights and the KV cache on this accelerator."""
+    candidate = trial.candidate
+    pool = candidate.pool
+    if pool is None or pool.vendor != "nvidia":
+        return None
+    if pool.compute_capability is None:
+        return Rejection(
+            reason=Reason.COMPUTE_CAPABILITY_UNKNOWN,
+            message=f"{pool.product}: no label says what it can compute (nvidia.com/gpu.compute.major); install "
+            "GPU Feature Discovery on its nodes.",
+        )
+    has = _capability(pool.compute_capability)
+    needed = trial.profile.minimum_capability[candidate.quantization]
+    if pool.compute_capability < needed:
+        return Rejection(
+            reason=Reason.COMPUTE_CAPABILITY_TOO_LOW,
+            message=f"{wording.weights_name(candidate.quantization)} weights need compute capability "
+            f"{_capability(needed)}, and {pool.product} has {has}.",
+        )
+    if candidate.kv_cache_quantized and pool.compute_capability < FULL_FP8_FROM:
+        return Rejection(
+            reason=Reason.COMPUTE_CAPABILITY_TOO_LOW,
+            message=f"An FP8 KV cache needs compute capability {_capability(FULL_FP8_FROM)}, and {pool.product} "
+            f"has {has}.",
+        )
+    if candidate.kv_cache_dtype == "bfloat16" and pool.compute_capability < (8, 0):
+        return Rejection(
+            reason=Reason.COMPUTE_CAPABILITY_TOO_LOW,
+            message=f"BF16 needs compute capability 8.0, and {pool.product} has {has}; FP16 would do.",
+        )
+    return None
+
+
+def heads_divide(trial: Trial) -> Rejection | None:
+    """The model's KV heads and inner dimension divide over the accelerators."""
+    count, model = trial.candidate.count, trial.model
+    if count <= 1:
+        return None
+    kv_heads = model.attention.kv_heads
+    if kv_heads % count and count % kv_heads:
+        return Rejection(
+            reason=Reason.PARALLELISM_IMPOSSIBLE,
+            message=f"{kv_heads} KV heads of {model.repo} divide neither over {count} accelerators nor into them.",
+        )
+    if model.intermediate_size % count:
+        return Rejection(
+            reason=Reason.PARALLELISM_IMPOSSIBLE,
+            message=f"The inner dimension of {model.repo}, {model.intermediate_size}, does not divide by {count}.",
+        )
+    return None
+
+
+def weights_fit(trial: Trial) -> Rejection | None:
+    """Weights and the engine's own memory leave something for a KV cache."""
+    division = trial.share.division
+    if division.room >= 0 and trial.total_bytes > 0:
+        return None
+    wanted = division.weights + division.activation + division.graphs + division.other
+    return Rejection(
+        reason=Reason.WEIGHTS_EXCEED_MEMORY,
+        message=f"{_subject(trial)} needs {wording.gib(division.weights)} for weights and "
+        f"{wording.gib(wanted - division.weights)} for the engine{_each(trial)}; {_room(trial)}.",
+    )
+
+
+def requests_fit(trial: Trial) -> Rejection | None:
+    """The KV cache holds the requests that are required, or the fewest and shortest that are accepted."""
+    share, wanted = trial.share, trial.wishes
+    if share.granted is not None or share.layout is None:
+        return None
+    least = wanted.concurrency if wanted.concurrency_required else 1
+    one = share.layout.bytes_for(context_tokens=wanted.context_floor, concurrency=1)
+    only_one_fits = share.division.room >= one and least > 1
+    needed = share.layout.bytes_for(context_tokens=wanted.context_floor, concurrency=least)
+    holds = share.layout.concurrency(
+        context_tokens=wanted.context_floor, room_bytes=max(0, share.division.room)
+    )
+    return Rejection(
+        reason=Reason.CONCURRENCY_DOES_NOT_FIT if only_one_fits else Reason.CONTEXT_DOES_NOT_FIT,
+        message=f"{_subject(trial)} needs {wording.gib(needed)} of KV cache for "
+        f"{wording.requests_of(least, wanted.context_floor)}{_each(trial)}, and has room for "
+        f"{wording.gib(max(0, share.division.room))} ({wording.count(holds, 'such request')}) beside "
+        f"{wording.gib(share.division.weights)} of weights; {_room(trial)}.",
+    )
+
+
+def _subject(trial: Trial) -> str:
+    beside = "in" if trial.candidate.quantization == PLAIN else "as"
+    return f"{trial.model.repo} {beside} {trial.candidate.form}"
+
+
+def _each(trial: Trial) -> str:
+    count = trial.candidate.count
+    return "" if count <= 1 else f" on each of {count} accelerators"
+
+
+def _room(trial: Trial) -> str:
+    pool = trial.candidate.pool
+    if pool is None:
+        return f"the largest node leaves {wording.gib(trial.total_bytes)} to a pod"
+    usable = trial.share.division.usable
+    percent = round(trial.utilization * 100)
+    return f"{pool.product} leaves {wording.gib(usable)} ({percent} % of {wording.gib(pool.memory_bytes)})"
+
+
+def _capability(value: tuple[int, int]) -> str:
+    return f"{value[0]}.{value[1]}"

@@ -1,0 +1,153 @@
+"""Can the engine run the checkpoint as the spec asks, wherever that may be?
+
+The cheap part of the row of checks: nothing here looks at an accelerator or a node.
+"""
+
+from pillion.api.modeldeployment import Method, Task
+from pillion.api.reasons import Reason
+from pillion.facts import sameness
+from pillion.planner import wording
+from pillion.planner.model import Device
+from pillion.planner.rejection import Rejection
+from pillion.planner.trial import Trial
+
+# Tasks that a model of each kind can do as the engine loads it: a generating one embeds with its last layer, and an
+# embedding one ranks by the distance of two texts.
+_POSSIBLE_TASKS = {
+    Task.TEXT_GENERATION: {Task.TEXT_GENERATION, Task.EMBEDDING},
+    Task.EMBEDDING: {Task.EMBEDDING, Task.RERANK},
+    Task.RERANK: {Task.RERANK, Task.CLASSIFICATION},
+    Task.CLASSIFICATION: {Task.CLASSIFICATION},
+}
+# Architectures that generate text. Told to pool, the engine makes them embed (vLLM 0.33.0, config/model.py,
+# _get_default_convert_type), also where their page says ranking: only overrides of its configuration make one rank.
+_GENERATING = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
+_OVERRIDES = ("--hf-overrides", "--hf_overrides")
+
+
+def architecture_served(trial: Trial) -> Rejection | None:
+    """The engine has the model's architecture, or nobody knows that it has not."""
+    model, profile = trial.model, trial.profile
+    if model.architecture is None:
+        return None
+    if profile.knows_architecture(model.architecture) is not False:
+        known = profile.knows_architecture(model.architecture)
+        if known or not model.brings_code or trial.request.spec.model.trust_remote_code:
+            return None
+        return Rejection(
+            reason=Reason.REMOTE_CODE_REQUIRED,
+            message=f"{model.repo} ({model.architecture}) runs only with Python code of its own, inside the "
+            "application's pod; read it, and set spec.model.trustRemoteCode: true if you trust it.",
+        )
+    return Rejection(
+        reason=Reason.ARCHITECTURE_UNSUPPORTED,
+        message=f"{model.repo} is a {model.architecture}, which {profile.name} {profile.version} does not "
+        "serve any more; choose a model of another family.",
+    )
+
+
+def same_model(trial: Trial) -> Rejection | None:
+    """A variant has the shape of the model that it stands in for."""
+    base = trial.request.checkpoints[0]
+    different = sameness.differing_shape(base, trial.model)
+    if not different:
+        return None
+    return Rejection(
+        reason=Reason.CHECKPOINT_MISMATCH,
+        message=f"{trial.model.repo} is not {base.repo} in another form: they differ in "
+        f"{', '.join(name.replace('_', ' ') for name in different)}.",
+    )
+
+
+def task_possible(trial: Trial) -> Rejection | None:
+    """The model can do what is asked."""
+    model, task = trial.model, trial.task
+    scores = task in {Task.RERANK, Task.CLASSIFICATION}
+    if scores and any(each.startswith(_OVERRIDES) for each in trial.request.spec.engine.extra_args):
+        return None
+    if task not in _POSSIBLE_TASKS.get(model.task, {task}):
+        return Rejection(
+            reason=Reason.TASK_UNSUPPORTED,
+            message=f"{model.repo} is made for {model.task.value} and cannot do {task.value}; "
+            "choose another model, or leave spec.model.task at Auto.",
+        )
+    if scores and model.task is not Task.EMBEDDING and (model.architecture or "").endswith(_GENERATING):
+        return Rejection(
+            reason=Reason.TASK_UNSUPPORTED,
+            message=f"{model.repo} is a {model.architecture}, which {trial.profile.name} cannot use for {task.value} "
+            "as it is: it would embed instead. Choose a checkpoint whose architecture ends in "
+            "ForSequenceClassification, or give its --hf-overrides in spec.engine.extraArgs.",
+        )
+    return None
+
+
+def settings_have_effect(trial: Trial) -> Rejection | None:
+    """What is set about generated text is set for a model that generates it."""
+    if trial.task is Task.TEXT_GENERATION:
+        return None
+    serving = trial.request.spec.serving
+    without_effect = [
+        f"spec.serving.{name}"
+        for name, is_set in (
+            ("generation", serving.generation is not None),
+            ("toolCalls", serving.tool_calls not in {"Auto", "None"}),
+            ("reasoning", serving.reasoning not in {"Auto", "None"}),
+        )
+        if is_set
+    ]
+    if not without_effect:
+        return None
+    return Rejection(
+        reason=Reason.TASK_UNSUPPORTED,
+        message=f"{trial.model.repo} is served for {trial.task.value} and generates no text: remove "
+        f"{wording.listed(without_effect)}.",
+    )
+
+
+def context_within_model(trial: Trial) -> Rejection | None:
+    """A required length is one that the model was made for."""
+    wanted = trial.wishes
+    if wanted.context_tokens <= wanted.model_limit:
+        return None
+    return Rejection(
+        reason=Reason.CONTEXT_EXCEEDS_MODEL,
+        message=f"spec.serving.contextLength is {wanted.context_tokens:,}; {trial.model.repo} was made for "
+        f"{wanted.model_limit:,} tokens at most.",
+    )
+
+
+def quantization_allowed(trial: Trial) -> Rejection | None:
+    """The pinned method and the bounds on bits let the weights through."""
+    wanted, candidate = trial.request.spec.quantization, trial.candidate
+    label = wording.weights_name(candidate.quantization)
+    if wanted.method is not Method.AUTO and wanted.method.value != candidate.quantization:
+        return Rejection(
+            reason=Reason.QUANTIZATION_NOT_ALLOWED,
+            message=f"spec.quantization.method asks for {wanted.method.value}, and this is {label}.",
+        )
+    bits = candidate.bits
+    if bits is None or wanted.min_bits <= bits <= wanted.max_bits:
+        return None
+    bound = f"minBits is {wanted.min_bits}" if bits < wanted.min_bits else f"maxBits is {wanted.max_bits}"
+    return Rejection(
+        reason=Reason.QUANTIZATION_NOT_ALLOWED,
+        message=f"{label} has {bits} bits a weight, and spec.quantization.{bound}.",
+    )
+
+
+def quantization_known(trial: Trial) -> Rejection | None:
+    """The engine loads the weights' form, on this kind of device."""
+    candidate, profile = trial.candidate, trial.profile
+    engine = f"{profile.name} {profile.version}"
+    if candidate.quantization not in profile.minimum_capability:
+        return Rejection(
+            reason=Reason.QUANTIZATION_UNSUPPORTED,
+            message=f"{candidate.model.repo} is quantized as {candidate.quantization}, which {engine} does not "
+            "load; an AWQ, GPTQ or FP8 checkpoint of the model would do.",
+        )
+    if candidate.device is Device.CPU and candidate.quantization not in profile.cpu_quantizations:
+        return Rejection(
+            reason=Reason.QUANTIZATION_UNSUPPORTED,
+            message=f"{engine} does not run {candidate.quantization} weights on CPU; 16 bit, AWQ, GPTQ and INT8 run.",
+        )
+    return None
