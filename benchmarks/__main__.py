@@ -13,11 +13,16 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import bench, report, scenarios
 from benchmarks.api import ApiError
 from benchmarks.consumption import Machine
 from tests.cluster import ClusterError
+
+if TYPE_CHECKING:
+    from benchmarks.bench import Bench
+    from benchmarks.results import Outcome
 
 
 def main() -> int:
@@ -31,7 +36,7 @@ def main() -> int:
             with bench.start(say=_say, under=_under(options.profile)) as running:
                 _say(f"{name}: measuring")
                 version = running.cluster.kubernetes_version
-                outcomes.append(asyncio.run(scenarios.run(running, scenarios.SCENARIOS[name])))
+                outcomes.append(_measured(running, name))
         except (ClusterError, ApiError, TimeoutError) as error:
             _say(f"{name}: {error}")
             failed = True
@@ -41,6 +46,14 @@ def main() -> int:
     else:
         report.show(Machine.this(), version, outcomes)
     return 1 if failed else 0
+
+
+def _measured(running: Bench, name: str) -> Outcome:
+    try:
+        return asyncio.run(scenarios.run(running, scenarios.SCENARIOS[name]))
+    except TimeoutError:
+        _say(f"the operator's log:\n{running.operator.told()}")
+        raise
 
 
 def _under(profile: Path | None) -> tuple[str, ...]:

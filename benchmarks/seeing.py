@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Condition = Callable[[Raw], bool]
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 400.0
 
 
 @dataclass(slots=True)
