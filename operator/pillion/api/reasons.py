@@ -310,12 +310,7 @@ class Reason(StrEnum):
     ENGINE_FAILED = (
         "EngineFailed",
         About.MODEL,
-        "The engine does not start or ended; it is started again with a back-off.",
-    )
-    ENGINE_EXITED = (
-        "EngineExited",
-        About.MODEL,
-        "The engine's process ended by itself; the message has its last words.",
+        "The engine does not start or ended; the message has its last words. It is started again with a back-off.",
     )
     ENGINE_OUT_OF_MEMORY = (
         "EngineOutOfMemory",

@@ -5,7 +5,8 @@ A STAND-IN, not an engine: it has vLLM's command line (as far as Pillion uses it
 way of dying, but no model. Its answers name the model that was loaded, so that a test sees who answers.
 
 Like vLLM it has a worker in its own session that holds the accelerator (here: an abstract socket, which nobody can take
-away while the worker lives, whatever is deleted from `/dev/shm`), leaves a segment behind when it is killed, answers `/health` with 503 once the worker is dead, and then ends itself.
+away while the worker lives, whatever is deleted from `/dev/shm`), leaves a segment behind when it is killed, answers
+`/health` with 503 once the worker is dead, and then ends itself.
 
 In the model's config.json these keys direct it: `standin_fail` ("load": it ends with code 1 while loading; "memory":
 the same with an out-of-memory error; "never": it never answers), `standin_load_seconds`, `standin_answer_seconds`.

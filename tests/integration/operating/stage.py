@@ -6,6 +6,7 @@ but the operator's Deployment is installed.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from tests.integration.operating.engines import Players
 from tests.operator_process import OperatorProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.cluster.controlplane import ControlPlane
@@ -112,6 +113,35 @@ class Stage:
         """Objects of a namespace, or of all of them."""
         query = f"?labelSelector={urllib.parse.quote(selector)}" if selector else ""
         return list(self.cluster.admin.request("GET", _path(*KINDS[kind], namespace) + query)["items"])
+
+    @contextlib.contextmanager
+    def without_injection(self, namespace: str, model: str) -> Iterator[None]:
+        """While this lasts the API server injects nothing, as if admission had not heard of the ModelSidecar yet."""
+        path = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings"
+        name = "inject.v1.pillion.dev"
+        binding = self.cluster.admin.request("GET", f"{path}/{name}")
+        kept = {key: binding[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": name}}
+        self.cluster.admin.request("DELETE", f"{path}/{name}")
+        try:
+            self.until(lambda: not self._injects(namespace, model), "admission has forgotten the policy")
+            yield
+        finally:
+            self.cluster.admin.request("POST", path, kept)
+            self.until(lambda: self._injects(namespace, model), "admission injects again")
+
+    def _injects(self, namespace: str, model: str) -> bool:
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "trial",
+                "labels": {"pillion.dev/inject": "true"},
+                "annotations": {f"model.pillion.dev/{model}": "trial"},
+            },
+            "spec": {"containers": [{"name": "app", "image": "example.com/app:1"}]},
+        }
+        tried = self.cluster.admin.request("POST", f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
+        return len(tried["spec"]["containers"]) == 2
 
     # What tests wait for
 

@@ -26,6 +26,9 @@ def test_a_minute_at_rest_has_no_request(stage: Stage, namespace: str, requests:
         stage.until_ready(namespace, f"chat-{number}")
     others_are_gone(stage, namespace)
     stage.until(lambda: quiet_for(requests, 3.0), "the operator has settled", seconds=60)
+    assert requests.requests(user=stages.USER, resource="modelsidecars", verb="patch"), (
+        "the log knows the operator"
+    )
     mark = requests.position()
     time.sleep(MINUTE_SECONDS)
     seen = [

@@ -220,7 +220,9 @@ def test_a_target_with_host_network(stage: Stage, namespace: str) -> None:
     assert unmarked(stage, namespace)
 
 
-def test_a_namespace_whose_pod_security_level_the_engine_would_break(stage: Stage, namespace: str) -> None:
+def test_the_engine_passes_the_strictest_pod_security_level_of_a_namespace(
+    stage: Stage, namespace: str
+) -> None:
     label = "pod-security.kubernetes.io/enforce=restricted"
     stage.cluster.kubectl("label", "namespace", namespace, label)
     restricted = {

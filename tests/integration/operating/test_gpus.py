@@ -148,13 +148,14 @@ def test_what_fits_nowhere_is_said_with_the_nearest_remedy(gpu_stage: Stage, spa
             quantization={"minBits": 16},
         ),
     )
-    gpu_stage.until(
-        lambda: gpu_stage.condition(space, "chat", "Planned").get("status") == "False",
-        "it is said that nothing fits",
-    )
-    found = gpu_stage.condition(space, "chat", "Planned")
+    found = gpu_stage.until_condition(space, "chat", "Planned", "False", "NoAcceleratorFits")
     assert "GiB" in found["message"]
-    assert "L4" in found["message"]
+    assert "NVIDIA-L4" in found["message"]
+    assert "It fits" in found["message"]
+    gpu_stage.until(
+        lambda: "NoAcceleratorFits" in gpu_stage.events(space, "ModelDeployment", "chat"),
+        "an event tells of it",
+    )
 
 
 def test_accelerators_that_become_free_are_found(gpu_stage: Stage, space: str) -> None:

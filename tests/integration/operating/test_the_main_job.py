@@ -220,10 +220,65 @@ def test_a_marker_that_somebody_takes_away_is_written_again(stage: Stage, namesp
     stage.until_ready(namespace, "chat")
 
 
+def test_a_pod_that_was_missed_is_seen_and_replaced(stage: Stage, namespace: str) -> None:
+    running_app(stage, namespace, replicas=2)
+    stage.apply(stages.model(namespace, models.TINY_RIVER))
+    stage.until_ready(namespace, "chat")
+    stage.stop_operator()
+    [missed, kept] = engine_pods(stage, namespace)
+    with stage.without_injection(namespace, "chat"):
+        stage.delete("pod", namespace, missed["metadata"]["name"])
+        stage.until(
+            lambda: (
+                len(
+                    [
+                        pod
+                        for pod in stage.list("pod", namespace)
+                        if "deletionTimestamp" not in pod["metadata"]
+                    ]
+                )
+                == 2
+            ),
+            "a pod without an engine takes its place",
+        )
+        assert len(engine_pods(stage, namespace)) == 1
+    stage.start_operator()
+    stage.until(lambda: len(engine_pods(stage, namespace)) == 2, "the pod without an engine is replaced")
+    stage.until_ready(namespace, "chat")
+    assert kept["metadata"]["uid"] in {pod["metadata"]["uid"] for pod in engine_pods(stage, namespace)}
+    told = stage.events(namespace, "ModelDeployment", "chat")
+    assert {"PodsMissed", "PodEvicted"} <= told
+    assert "PodEvicted" in stage.events(namespace, "Deployment", "web")
+
+
+def test_a_wish_for_a_new_plan_is_heard_and_restarts_nothing(stage: Stage, namespace: str) -> None:
+    running_app(stage, namespace)
+    stage.apply(stages.model(namespace, models.TINY_RIVER))
+    before = stage.until_ready(namespace, "chat")
+    pods = {pod["metadata"]["uid"] for pod in engine_pods(stage, namespace)}
+    answers = sidecar_hash(stage, namespace)
+    wish = stages.model(namespace, models.TINY_RIVER)
+    wish["metadata"]["annotations"] = {"pillion.dev/replan": "now"}
+    stage.apply(wish)
+    stage.until(lambda: sidecar_hash(stage, namespace) != answers, "a new plan was made")
+    after = stage.until_ready(namespace, "chat")
+    assert after["status"]["plan"] == before["status"]["plan"]
+    assert {pod["metadata"]["uid"] for pod in engine_pods(stage, namespace)} == pods
+
+
+def sidecar_hash(stage: Stage, namespace: str) -> str:
+    sidecar = stage.get("modelsidecar", namespace, "chat")
+    assert sidecar is not None
+    return str(sidecar["metadata"]["annotations"]["pillion.dev/spec-hash"])
+
+
 def test_a_restart_of_the_operator_writes_nothing(stage: Stage, namespace: str, requests: Any) -> None:
     running_app(stage, namespace)
     stage.apply(stages.model(namespace, models.TINY_RIVER))
     stage.until_ready(namespace, "chat")
+    assert requests.requests(user=stages.USER, verb="patch", namespace=namespace), (
+        "the log knows the operator"
+    )
     stage.stop_operator()
     mark = requests.position()
     stage.start_operator()
