@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from pillion.api.reasons import ConditionType, Reason
+
+SOURCES = sorted((Path(__file__).resolve().parents[3] / "operator" / "pillion").rglob("*.py"))
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -14,6 +17,17 @@ def test_a_reason_is_one_camel_case_word_with_a_meaning(reason: Reason) -> None:
     assert re.fullmatch(r"([A-Z][a-z]+)+", reason.value)  # metav1.Condition's reason, stricter
     assert re.fullmatch(r"[A-Z0-9a-z].*\.", reason.meaning)
     assert re.sub(r"(?<!^)(?=[A-Z])", "_", reason.value).upper() == reason.name
+
+
+def test_every_reason_is_given_by_something() -> None:
+    given = "".join(path.read_text("utf-8") for path in SOURCES if path.name != "reasons.py")
+    unused = [
+        reason.value
+        for reason in Reason
+        if not re.search(rf'Reason\.{reason.name}\b|"{reason.value}"', given)
+    ]
+
+    assert unused == []
 
 
 def test_no_two_names_share_a_value() -> None:
