@@ -40,7 +40,7 @@ Raw = dict[str, Any]
 
 SECRETS = Resource(plural="secrets", kind="Secret")
 
-# Node facts change slowly, and reservations cover what changes fast: a burst of plans reads the nodes once.
+# Nodes and namespaces change slowly, and reservations cover what changes fast: a burst of plans reads them once.
 INVENTORY_SECONDS = 1.0
 
 
@@ -60,6 +60,7 @@ class Planning:
         self._reading: asyncio.Lock = asyncio.Lock()
         self._policy_seen = False
         self._inventory: tuple[float, hardware.Inventory] | None = None
+        self._labels: dict[str, tuple[float, dict[str, str]]] = {}  # by namespace, and when they were read
 
     def remembered(self, key: Key, plan_key: str) -> Proposal | None:
         """The proposal that was made for this very spec and target, if one was."""
@@ -136,7 +137,9 @@ class Planning:
                 facts=checkpoints[0],
             )
         chosen = next(found for found in checkpoints if found.repo == outcome.plan.checkpoint)
-        port = compiling.free_port(deployment.spec.engine.port, taken=self._ports(world, pod_spec))
+        other_ports = self._other_ports(world.key)
+        taken = _declared_ports(pod_spec).union(*other_ports.values())
+        port = compiling.free_port(deployment.spec.engine.port, taken=taken)
         sidecar = compiling.compile_sidecar(
             deployment,
             plan=outcome.plan,
@@ -156,6 +159,7 @@ class Planning:
             deployment=deployment,
             sidecar=sidecar,
             port=port,
+            other_ports=other_ports,
             pod_spec=pod_spec,
             namespace_labels=namespace_labels,
         )
@@ -190,12 +194,13 @@ class Planning:
         deployment: ModelDeployment,
         sidecar: Raw,
         port: int,
+        other_ports: dict[Key, set[int]],
         pod_spec: Raw,
         namespace_labels: dict[str, str],
     ) -> Finding | None:
         pair = {port, names.supervisor_port(port)}
-        for other, ports in self._other_ports(world.key):
-            if pair & ports:
+        for other in sorted(other_ports):
+            if pair & (ports := other_ports[other]):
                 return Finding(
                     reason=Reason.PORT_CONFLICT,
                     message=f"spec.engine.port: {port} and {port + 1} are asked for, and ModelDeployment "
@@ -304,8 +309,11 @@ class Planning:
         return None
 
     async def _namespace_labels(self, namespace: str) -> dict[str, str]:
-        found = await self._cluster.get(resources.NAMESPACES, None, namespace)
-        labels: dict[str, str] = found["metadata"].get("labels") or {}
+        read_at, labels = self._labels.get(namespace, (float("-inf"), {}))
+        if self._clock() - read_at >= INVENTORY_SECONDS:
+            found = await self._cluster.get(resources.NAMESPACES, None, namespace)
+            labels = found["metadata"].get("labels") or {}
+            self._labels[namespace] = (self._clock(), labels)
         return labels
 
     async def _read_inventory(self) -> hardware.Inventory:
@@ -382,15 +390,7 @@ class Planning:
         resource = resources.BY_KIND.get(reference.get("kind", resources.DEPLOYMENTS.kind))
         return None if resource is None else self._store.get(resource, key.namespace, reference["name"])
 
-    def _ports(self, world: World, pod_spec: Raw) -> set[int]:
-        taken = {port for _, ports in self._other_ports(world.key) for port in ports}
-        containers = (pod_spec.get("containers") or []) + (pod_spec.get("initContainers") or [])
-        for container in containers:
-            for port in container.get("ports") or []:
-                taken.add(int(port["containerPort"]))
-        return taken
-
-    def _other_ports(self, key: Key) -> Iterator[tuple[Key, set[int]]]:
+    def _other_ports(self, key: Key) -> dict[Key, set[int]]:
         """The port pairs that other models of the namespace have, or were just given."""
         sidecars = {
             Key(key.namespace, sidecar["metadata"]["name"]): sidecar
@@ -403,9 +403,9 @@ class Planning:
                 and proposal.obstacle is None
             ):
                 sidecars[other] = proposal.sidecar
-        for other, sidecar in sorted(sidecars.items()):
-            if other != key:
-                yield other, set(compiling.port_pair(sidecar))
+        return {
+            other: set(compiling.port_pair(sidecar)) for other, sidecar in sidecars.items() if other != key
+        }
 
     def _neighbours(self, key: Key) -> Iterator[tuple[Raw, ModelDeployment]]:
         """The other ModelDeployments of the same target that can be read."""
@@ -435,6 +435,11 @@ def _is_older(one: ModelDeployment, other: ModelDeployment) -> bool:
 def _planned_task(raw: Raw) -> Task | None:
     text = ((raw.get("status") or {}).get("model") or {}).get("task")
     return Task(text) if text in set(Task) else None
+
+
+def _declared_ports(pod_spec: Raw) -> set[int]:
+    containers = (pod_spec.get("containers") or []) + (pod_spec.get("initContainers") or [])
+    return {int(port["containerPort"]) for container in containers for port in container.get("ports") or []}
 
 
 def _every_container_limits_disk(pod_spec: Raw) -> bool:
