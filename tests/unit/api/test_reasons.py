@@ -41,8 +41,9 @@ def test_a_reason_is_its_value_where_text_is_wanted() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["ModelNotFound", "ModelGated", "HubUnreachable", "DiskFull", "CacheNotWritable", "EngineExited",
-     "EngineOutOfMemory", "StartupTimeout", "InstructionInvalid"],
+    # Not EngineExited: a condition says EngineFailed of that.
+    ["ModelNotFound", "ModelGated", "HubUnreachable", "DiskFull", "CacheNotWritable", "EngineOutOfMemory",
+     "StartupTimeout", "InstructionInvalid"],
 )  # fmt: skip
 def test_what_a_supervisor_says_of_its_failure_is_a_reason(said: str) -> None:
     assert Reason(said).value == said
