@@ -5,7 +5,6 @@ one at a time, because each reserves what it counted on until its pods exist.
 """
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
 import functools
@@ -25,7 +24,7 @@ from pillion.controller.settings import Settings
 from pillion.controller.store import Key, Store
 from pillion.controller.workloads import desired_pods
 from pillion.controller.world import Finding, Proposal, Proposed, Refused, World
-from pillion.facts import FactsError, ModelFacts
+from pillion.facts import FactsError, ModelFacts, tokens
 from pillion.facts import hub as facts_hub
 from pillion.facts.cache import FactsCache
 from pillion.kube import resources
@@ -288,7 +287,7 @@ class Planning:
             raise FactsError(
                 Reason.TOKEN_NOT_READABLE, f"{where} has no key {secret_ref.key!r}; it has {held}"
             )
-        return base64.b64decode(value).decode().strip()
+        return tokens.token(value, where=f"{where}, key {secret_ref.key!r},")
 
     async def _missing_policy(self) -> Finding | None:
         """Whether the admission policy is there; asked until it was seen once."""

@@ -1,4 +1,8 @@
-"""What does a failure of the Hub mean to the user, and will it pass by itself?"""
+"""What does a failure of the Hub mean to the user, and will it pass by itself?
+
+What an HTTP library says of a request can repeat the request's headers, and so the token. Its own words are passed on
+only where no request was sent yet; elsewhere the error's class stands for them.
+"""
 
 import httpx2
 from huggingface_hub.errors import (
@@ -49,12 +53,14 @@ def translated(
             return _refused(error, repo, endpoint, has_token=has_token)
         case httpx2.TimeoutException():
             return _unreachable(endpoint, "it did not answer in time")
-        case httpx2.HTTPError() | OSError():
+        case httpx2.ConnectError():  # no header was written yet: these are the words of the system
             return _unreachable(endpoint, str(error) or type(error).__name__)
+        case httpx2.HTTPError() | OSError():
+            return _unreachable(endpoint, f"the request ended with {type(error).__name__}")
         case _:
             return FactsError(
                 Reason.HUB_UNREACHABLE,
-                f"{endpoint} gave an answer that is not the Hub's ({error}); check HF_ENDPOINT.",
+                f"{endpoint} gave an answer that is not the Hub's ({type(error).__name__}); check HF_ENDPOINT.",
                 transient=True,
             )
 
