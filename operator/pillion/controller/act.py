@@ -16,7 +16,7 @@ from pillion.api import names
 from pillion.api.reasons import Reason
 from pillion.controller import pods as pod_facts
 from pillion.controller.decide import Actions, Instruct, Mark
-from pillion.controller.store import Store
+from pillion.controller.store import Store, mounted_config_maps
 from pillion.controller.world import Finding, World
 from pillion.kube import resources
 from pillion.kube.client import Cluster, Conflict, Forbidden, Invalid, KubeError, NotFound
@@ -43,6 +43,7 @@ class Result:
     sidecar: Raw | None = None  # as written
     sidecar_written: bool = False
     target: Raw | None = None  # as marked
+    evicted: bool = False
     problem: Finding | None = None
 
     def world(self, before: World) -> World:
@@ -62,13 +63,13 @@ class Act:
         self._cluster = cluster
         self._store = store
         self._recorder = recorder
-        self._config_maps: set[str] = set()
 
     async def carry_out(self, world: World, actions: Actions) -> Result:
-        """Write everything that is due, in order; the first refusal ends it."""
-        result = Result()
-        for resource, workload in actions.unmark:
-            await self._unmark(world, resource, workload)
+        """Write everything that is due, in order; the first refusal ends what builds on it."""
+        refusals = [
+            found for each in actions.unmark if (found := await self._unmark(world, *each)) is not None
+        ]
+        result = Result(problem=refusals[0] if refusals else None)
         if actions.delete_sidecar:
             await self._cluster.delete(resources.MODEL_SIDECARS, *world.key)
             result = dataclasses.replace(result, sidecar=None, sidecar_written=True)
@@ -76,8 +77,10 @@ class Act:
             if actions.sidecar is not None:
                 written = await self._write_sidecar(world, actions)
                 result = dataclasses.replace(result, sidecar=written, sidecar_written=True)
+            elif actions.config_map:
+                await self._write_config_map(world.key.namespace)
             if actions.mark is not None:
-                if actions.sidecar is not None and world.sidecar is None:
+                if actions.sidecar is not None:
                     await asyncio.sleep(ADMISSION_SECONDS)
                 result = dataclasses.replace(result, target=await self._mark(world, actions.mark))
             for instruct in actions.instruct:
@@ -86,12 +89,14 @@ class Act:
             return dataclasses.replace(result, problem=refusal.finding)
         await asyncio.gather(*(self._tell_pod(pod, serves=serves) for pod, serves in actions.pod_ready))
         if actions.evict is not None:
-            await self._evict(world, actions.evict)
+            result = dataclasses.replace(result, evicted=await self._evict(world, actions.evict))
         return result
 
     async def _write_sidecar(self, world: World, actions: Actions) -> Raw:
         assert actions.sidecar is not None
-        preparations = [self._config_map(world.key.namespace)]
+        preparations = []
+        if actions.config_map:
+            preparations.append(self._write_config_map(world.key.namespace))
         if actions.dry_run:
             preparations.append(self._try(world, actions.sidecar))
         await asyncio.gather(*preparations)
@@ -117,34 +122,30 @@ class Act:
                 f"The API server refuses a pod with the engine in it, so nothing was injected: {error.message}",
             ) from error
 
-    async def _config_map(self, namespace: str) -> None:
-        if namespace in self._config_maps:
-            return
+    async def _write_config_map(self, namespace: str) -> None:
         wanted = injection.config_map(namespace)
         try:
-            await self._cluster.create(resources.CONFIG_MAPS, wanted, field_manager=names.FIELD_MANAGER)
+            written = await self._cluster.create(
+                resources.CONFIG_MAPS, wanted, field_manager=names.FIELD_MANAGER
+            )
         except Conflict:
-            logger.debug("%s: the supervisor's ConfigMap is there already", namespace)
-        self._config_maps.add(namespace)
+            return  # another model's look at the same moment wrote it
+        self._store.put(resources.CONFIG_MAPS, written)
 
     async def sweep(self, namespace: str) -> None:
-        """Delete the supervisors' ConfigMaps of a namespace that no ModelSidecar and no pod mounts any more."""
-        mounted = {
-            volume["configMap"]["name"]
-            for obj in (
-                *self._store.all(resources.MODEL_SIDECARS, namespace),
-                *self._store.all(resources.PODS, namespace),
-            )
-            for volume in obj.get("spec", {}).get("volumes") or []
-            if "configMap" in volume
-        }
-        for config_map in await self._cluster.list(
-            resources.CONFIG_MAPS, namespace, labels=injection.SUPERVISOR_SELECTOR
-        ):
-            name = config_map["metadata"]["name"]
-            if name not in mounted:
-                self._config_maps.discard(namespace)
-                await self._cluster.delete(resources.CONFIG_MAPS, namespace, name)
+        """Delete the supervisors' ConfigMaps of a namespace that no ModelSidecar and no pod mounts any more.
+
+        One that is deleted under the hand of another model is written again: its end is an event for that model.
+        """
+        users = (
+            *self._store.all(resources.MODEL_SIDECARS, namespace),
+            *self._store.all(resources.PODS, namespace),
+        )
+        mounted = set().union(*(mounted_config_maps(user) for user in users))
+        for config_map in list(self._store.all(resources.CONFIG_MAPS, namespace)):
+            if config_map["metadata"]["name"] not in mounted:
+                await self._cluster.delete(resources.CONFIG_MAPS, namespace, config_map["metadata"]["name"])
+                self._store.remove(resources.CONFIG_MAPS, config_map)
 
     async def _mark(self, world: World, mark: Mark) -> Raw:
         body = injection.marker_patch(mark.workload, model=world.name, revision=mark.revision)
@@ -169,23 +170,29 @@ class Act:
                 )
         return written
 
-    async def _unmark(self, world: World, resource: Resource, workload: Raw) -> None:
+    async def _unmark(self, world: World, resource: Resource, workload: Raw) -> Finding | None:
         """Leave a workload: what this model's manager owns goes, and what somebody copied from it goes too."""
+        where = f"{resource.kind} {workload['metadata']['name']}"
         try:
             left = await self._cluster.apply(
                 resource, injection.unmark_patch(workload), field_manager=names.marker_manager(world.name)
             )
             left = await self._take_leftovers(world, resource, left)
-        except (NotFound, Conflict) as error:
-            # Gone, or another object took its name: its own event tells.
-            name = workload["metadata"]["name"]
-            logger.info("%s: %s %s was not unmarked: %s", world.key, resource.kind, name, error)
-            return
+        except (NotFound, Conflict, Invalid) as error:
+            # Gone (409), or another object took its name (422, a uid does not change): its own event tells.
+            logger.info("%s: %s was not unmarked: %s", world.key, where, error)
+            return None
+        except Forbidden as error:
+            return Finding(
+                reason=Reason.MARKER_CONFLICT,
+                message=f"The marker could not be taken from {where}, it is tried again: {error.message}",
+            )
         self._store.put(resource, left)
         note = f"The marker of ModelDeployment {world.name} was taken away; new pods have no engine of it."
         self._recorder.emit(
             left, kind="Normal", reason=Reason.TARGET_UNMARKED.value, note=note, action="Unmark"
         )
+        return None
 
     async def _take_leftovers(self, world: World, resource: Resource, left: Raw) -> Raw:
         """Remove what stayed of the marker because somebody applied an exported live object."""
@@ -252,8 +259,14 @@ class Act:
             return  # the pod went away
         self._store.put(resources.PODS, written)
 
-    async def _evict(self, world: World, missed: injection.Missed) -> None:
+    async def _evict(self, world: World, missed: injection.Missed) -> bool:
+        """Whether the pod was evicted: not where admission would miss its replacement too, nor against a budget."""
         metadata = missed.pod["metadata"]
+        if not await self._would_inject(metadata["namespace"]):
+            logger.warning(
+                "%s: pod %s is not replaced: admission injects nothing", world.key, metadata["name"]
+            )
+            return False
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -263,17 +276,30 @@ class Act:
         try:
             await self._cluster.create_subresource(resources.PODS, metadata["name"], "eviction", body)
         except NotFound:
-            return
+            return False
         except KubeError as error:
             # A disruption budget says no: it is asked again when something changes, or after the interval.
             logger.info("%s: pod %s is not replaced now: %s", world.key, metadata["name"], error)
-            return
+            return False
         note = f"Pod {metadata['name']} ran without its engine ({missed.message}) and is replaced."
         for obj in (world.deployment, world.target):
             if obj is not None:
                 self._recorder.emit(
                     obj, kind="Normal", reason=Reason.POD_EVICTED.value, note=note, action="Evict"
                 )
+        return True
+
+    async def _would_inject(self, namespace: str) -> bool:
+        """Whether the policy is there, and the namespace is none that is left alone."""
+        found = await self._cluster.get(resources.NAMESPACES, None, namespace)
+        if (found["metadata"].get("labels") or {}).get(names.INJECT_LABEL) == "false":
+            return False
+        try:
+            for resource in (resources.MUTATING_POLICIES, resources.MUTATING_POLICY_BINDINGS):
+                await self._cluster.get(resource, None, injection.POLICY_NAME)
+        except (NotFound, Forbidden):
+            return False
+        return True
 
 
 def _applicable(sidecar: Raw) -> Raw:

@@ -161,7 +161,8 @@ def model_ready(world: World, actions: Actions) -> Verdict:
         return verdict(
             False,
             Reason.SWAP_FAILED,
-            f"{world.swap_failure} The pods were given the model back that they served before.",
+            f"{world.swap_failure} The pods were given the model back that they served before. Change the spec, or set "
+            f"the annotation {names.REPLAN_ANNOTATION} to a new value to try the same again.",
         )
     if isinstance(actions.step, swap.GoBack):
         return verdict(
@@ -177,6 +178,12 @@ def model_ready(world: World, actions: Actions) -> Verdict:
     ]
     if not having:
         return verdict(None, Reason.NO_PODS, "No running pod has the engine yet.")
+    counts, found = _counts_and_trouble(world, having)
+    if found is not None:
+        return verdict(False, found.reason, f"{counts}; {found.message}")
+    blocked = _blocked(world, having)
+    if blocked is not None:
+        return verdict(None, Reason.PROBE_BLOCKED, f"{counts}; {blocked}")
     if _swapping(world, actions):
         message = (
             actions.step.message
@@ -184,25 +191,28 @@ def model_ready(world: World, actions: Actions) -> Verdict:
             else "running pods are changed one at a time"
         )
         return verdict(False, Reason.SWAP_IN_PROGRESS, f"The model is changed in running pods: {message}.")
-    serving = [pod for pod in having if serves(world, pod)]
-    counts = f"{len(serving)} of {len(having)} pods serve the model"
-    for pod in having:
-        found = _trouble(world, pod)
-        if found is not None:
-            return verdict(False, found.reason, f"{counts}; {found.message}")
-    silent = [pod["metadata"]["name"] for pod in having if pod["metadata"]["uid"] in world.unreachable]
-    if silent:
-        port = pod_facts.supervisor_port(having[0], world.name)
-        return verdict(
-            None,
-            Reason.PROBE_BLOCKED,
-            f"{counts}; pod {silent[0]} runs, and does not answer the operator on port {port}. Allow traffic from the "
-            "operator's namespace to that port (NetworkPolicy, strict mTLS); the application is not affected.",
-        )
     waiting = [pod for pod in having if not serves(world, pod)]
     if waiting:
         return _progress(world, waiting[0], counts)
     return verdict(True, Reason.SERVING, f"{counts}.")
+
+
+def _counts_and_trouble(world: World, having: Sequence[Raw]) -> tuple[str, Finding | None]:
+    serving = [pod for pod in having if serves(world, pod)]
+    found = next((trouble for pod in having if (trouble := _trouble(world, pod)) is not None), None)
+    return f"{len(serving)} of {len(having)} pods serve the model", found
+
+
+def _blocked(world: World, having: Sequence[Raw]) -> str | None:
+    silent = [pod for pod in having if pod["metadata"]["uid"] in world.unreachable]
+    if not silent:
+        return None
+    port = pod_facts.supervisor_port(silent[0], world.name)
+    return (
+        f"pod {silent[0]['metadata']['name']} runs, and does not answer the operator on port {port}. Allow traffic "
+        "from the operator's namespace to that port (NetworkPolicy, strict mTLS); the application is not affected, and "
+        "a change of the model waits."
+    )
 
 
 def _progress(world: World, pod: Raw, counts: str) -> Verdict:
@@ -216,6 +226,14 @@ def _progress(world: World, pod: Raw, counts: str) -> Verdict:
             holds=False,
             reason=Reason.FETCHING,
             message=f"{counts}; pod {name} downloads the weights{progress}.",
+        )
+    if not pod_facts.engine_runs(pod, world.name):
+        return Verdict(
+            type=ConditionType.MODEL_READY,
+            holds=False,
+            reason=Reason.LOADING,
+            message=f"{counts}; the engine's container of pod {name} does not run yet: its image is pulled, or its "
+            "volumes are mounted.",
         )
     return Verdict(
         type=ConditionType.MODEL_READY,

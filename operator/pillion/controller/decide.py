@@ -19,6 +19,7 @@ from pillion import injection
 from pillion.api.modeldeployment import UpdateStrategyType
 from pillion.controller import pods as pod_facts
 from pillion.controller import swap
+from pillion.controller.store import mounted_config_maps
 from pillion.controller.world import (
     FAILED_HASH_ANNOTATION,
     FAILED_MESSAGE_ANNOTATION,
@@ -26,11 +27,17 @@ from pillion.controller.world import (
     Proposed,
     World,
 )
+from pillion.kube import resources
 from pillion.kube.resources import Resource
 
 __all__ = ["Actions", "Instruct", "Mark", "decide", "obstacle", "wanted_sidecar"]
 
 Raw = dict[str, Any]
+
+# On a ModelSidecar while a swap is under way or after it went back; gone when all is settled.
+PASSING_ANNOTATIONS = frozenset(
+    {*swap.PREVIOUS_ANNOTATIONS, FAILED_HASH_ANNOTATION, FAILED_MESSAGE_ANNOTATION}
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +61,7 @@ class Instruct:
 class Actions:
     """What is to be written, in the order of the fields; the status follows at the end."""
 
+    config_map: bool = False  # whether the supervisor's source has to be put into the namespace
     sidecar: Raw | None = None  # the ModelSidecar to apply
     dry_run: bool = False  # whether its pod template is tried before
     delete_sidecar: bool = False
@@ -75,7 +83,7 @@ def decide(world: World, *, eviction_allowed_in: float) -> Actions:
         eviction_allowed_in: seconds until this model's next eviction may happen; 0 or less is now.
     """
     if world.deployment is None:
-        return Actions(unmark=world.marked)
+        return Actions(unmark=world.marked, pod_ready=_pod_conditions(world))
     if world.spec is None:
         return Actions()  # what cannot be read is left as it is, until it changes
     if world.suspended:
@@ -87,8 +95,11 @@ def decide(world: World, *, eviction_allowed_in: float) -> Actions:
     step, sidecar, dry_run, instruct = _converge(world, wanted)
     applied = sidecar if sidecar is not None else world.sidecar
     mark = _mark(world, applied) if wanted is not None else None
+    source = injection.config_map_name()
+    needed = applied is not None and source in mounted_config_maps(applied)
     evict, again = _replace_missed(world, eviction_allowed_in, busy=sidecar is not None or mark is not None)
     return Actions(
+        config_map=needed and source not in world.config_maps,
         sidecar=sidecar,
         dry_run=dry_run,
         mark=mark,
@@ -165,8 +176,9 @@ def _converge(
             instruct = tuple(Instruct(pod=pod, instruction=back) for pod in pods)
         case _:
             sidecar, instruct = None, ()
-    if sidecar is None and isinstance(step, swap.Done) and _differs(current, wanted):
-        sidecar = _with_annotations(wanted, {}, without=swap.PREVIOUS_ANNOTATIONS)
+    old_failure = world.failed_hash is not None and world.failed_hash != world.hash
+    if sidecar is None and isinstance(step, swap.Done) and (old_failure or _differs(current, wanted)):
+        sidecar = _with_annotations(wanted, {}, without=PASSING_ANNOTATIONS)
     return step, sidecar, False, instruct
 
 
@@ -236,15 +248,14 @@ def _replace_missed(
     """The one pod to evict now, or the seconds after which to look again."""
     if busy or world.sidecar is None or world.strategy is UpdateStrategyType.ON_DELETE:
         return None, None
-    missed = [
-        found
-        for found in injection.missed_pods(world.pods, world.sidecar)
-        if found.replaceable and not replacement(world, found.pod)
-    ]
-    if not missed or not _at_rest(world):
+    found = injection.missed_pods(world.pods, world.sidecar)
+    missed = [one for one in found if one.replaceable]
+    if not missed or not _at_rest(world) or any(replacement(world, one.pod) for one in found):
         return None, None
     chosen = min(missed, key=lambda found: (pod_facts.is_ready(found.pod), found.name))
-    others = [pod for pod in world.pods if pod["metadata"]["uid"] != chosen.uid]
+    others = [
+        pod for pod in world.pods if pod["metadata"]["uid"] != chosen.uid and not pod_facts.is_finished(pod)
+    ]
     if any(pod_facts.is_terminating(pod) or not pod_facts.is_ready(pod) for pod in others):
         return None, None
     if eviction_allowed_in > 0:
@@ -258,8 +269,7 @@ def replacement(world: World, pod: Raw) -> bool:
     Where even such a pod lacks its engine, admission has a reason of its own, and one more eviction would help as
     little: a healthy application is not restarted over and over.
     """
-    made = pod["metadata"].get("creationTimestamp")
-    return world.last_eviction is not None and made is not None and made >= world.last_eviction
+    return world.evicted_beside is not None and pod["metadata"]["uid"] not in world.evicted_beside
 
 
 def _at_rest(world: World) -> bool:
@@ -269,13 +279,16 @@ def _at_rest(world: World) -> bool:
     metadata, status = world.target["metadata"], world.target.get("status") or {}
     if status.get("observedGeneration", 0) < metadata.get("generation", 0):
         return False
-    replicas = status.get("replicas")
-    return replicas is None or status.get("updatedReplicas", 0) == replicas
+    if world.target_resource is resources.DAEMON_SETS:
+        return bool(status.get("updatedNumberScheduled", 0) == status.get("desiredNumberScheduled", 0))
+    return bool(status.get("updatedReplicas", 0) == status.get("replicas", 0))
 
 
 def _pod_conditions(world: World) -> tuple[tuple[Raw, bool], ...]:
     due = []
     for pod in world.pods:
+        if world.deployment is None and not pod_facts.is_gated(pod):
+            continue  # nobody waits for what it says
         ready = world.models_serve.get(pod["metadata"]["uid"])
         if ready is None or not pod_facts.is_running(pod):
             continue

@@ -48,17 +48,17 @@ class EngineReport:
         """Read an answer.
 
         Raises:
-            KeyError, ValueError: it is not what a supervisor answers.
+            KeyError, TypeError, ValueError, AttributeError: it is not what a supervisor answers.
         """
         failure = answer.get("failure")
         engine = answer.get("engine") or {}
         return cls(
             serial=int(answer["serial"]),
             state=EngineState(answer["state"]),
-            hash=answer.get("hash"),
-            serving=answer.get("serving"),
+            hash=_text(answer.get("hash")),
+            serving=_text(answer.get("serving")),
             bytes_done=int(answer.get("bytesDone") or 0),
-            bytes_total=answer.get("bytesTotal"),
+            bytes_total=_count(answer.get("bytesTotal")),
             restarts=int(answer.get("restarts") or 0),
             failure=None
             if failure is None
@@ -66,10 +66,10 @@ class EngineReport:
                 reason=str(failure["reason"]),
                 message=str(failure["message"]),
                 hash=str(failure.get("hash") or ""),
-                exit_code=failure.get("exitCode"),
+                exit_code=_count(failure.get("exitCode")),
             ),
-            kv_cache_tokens=engine.get("kvCacheTokens"),
-            max_model_len=engine.get("maxModelLen"),
+            kv_cache_tokens=_count(engine.get("kvCacheTokens")),
+            max_model_len=_count(engine.get("maxModelLen")),
         )
 
     @property
@@ -78,3 +78,15 @@ class EngineReport:
         if not self.bytes_total:
             return None
         return min(100, 10 * int(10 * self.bytes_done / self.bytes_total))
+
+
+def _count(value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -13,13 +13,16 @@ import uuid
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+import aiohttp
 import kopf
 
+from pillion import injection
 from pillion.api import names
 from pillion.controller import health
 from pillion.controller.metrics import Metrics
 from pillion.controller.queue import WorkQueue
 from pillion.controller.reconcile import Reconciler
+from pillion.controller.resync import Resync, concerned_by, forget
 from pillion.controller.settings import Settings
 from pillion.controller.store import Key, Store
 from pillion.kube import election, resources
@@ -32,7 +35,14 @@ __all__ = ["OperatorError", "run"]
 logger = logging.getLogger(__name__)
 
 LEASE = "pillion-operator"
-WATCHED = (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS, *resources.WORKLOADS, resources.PODS)
+# What is watched, and by which labels.
+WATCHED = {
+    resources.MODEL_DEPLOYMENTS: "",
+    resources.MODEL_SIDECARS: "",
+    **dict.fromkeys(resources.WORKLOADS, f"{names.MARKED_LABEL}={names.MARKED}"),
+    resources.PODS: names.INJECT_LABEL,
+    resources.CONFIG_MAPS: injection.SUPERVISOR_SELECTOR,
+}
 
 # A watch that died without a word is noticed: the server ends each after five minutes, the client a little later
 # (kopf issues 1120 and 1145).
@@ -156,9 +166,11 @@ async def _operate(
 def _registry(store: Store, queue: WorkQueue, cluster: Cluster) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
+    resync = Resync(cluster, store, queue, WATCHED)
+
     @kopf.on.login(registry=registry)
-    async def login(**_: object) -> kopf.ConnectionInfo:
-        return await _connection(cluster)
+    async def login(**_: object) -> kopf.AiohttpSession:
+        return await _session(cluster, resync)
 
     for resource in WATCHED:
         _watch(registry, resource, store, queue)
@@ -173,10 +185,9 @@ def _watch(registry: kopf.OperatorRegistry, resource: Resource, store: Store, qu
         """Listed before any event is handled; nothing is put into kopf's own index."""
         obj = _complete(resource, dict(body))
         known = store.get(resource, obj["metadata"]["namespace"], obj["metadata"]["name"])
+        concerned = set() if known is None else concerned_by(store, resource, known)
         if store.put(resource, obj):
-            touched.update(store.interested(resource, obj))
-            if known is not None and resource in resources.WORKLOADS:
-                touched.update(store.interested(resource, known))
+            touched.update(concerned | concerned_by(store, resource, obj))
 
     touched: set[Key] = set()
 
@@ -184,13 +195,10 @@ def _watch(registry: kopf.OperatorRegistry, resource: Resource, store: Store, qu
     async def changed(event: kopf.RawEvent, **_: object) -> None:
         obj = _complete(resource, event["object"])
         # A workload whose label went away leaves the selector and looks deleted: its target is looked at again.
-        if event["type"] == "DELETED" and store.remove(resource, obj):
-            touched.update(store.interested(resource, obj))
+        if event["type"] == "DELETED":
+            touched.update(forget(store, resource, obj))
         for key in touched:
             queue.add(key)
-            if resource is resources.MODEL_DEPLOYMENTS:
-                for neighbour in store.beside(key):
-                    queue.add(neighbour)
         touched.clear()
 
 
@@ -208,10 +216,10 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     settings.watching.client_timeout = CLIENT_TIMEOUT_SECONDS
     settings.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
-    marked = f"{names.MARKED_LABEL}={names.MARKED}"
-    for resource in resources.WORKLOADS:
-        settings.watching.label_selectors[resource.group, resource.version, resource.plural] = marked
-    settings.watching.label_selectors["", "v1", resources.PODS.plural] = names.INJECT_LABEL
+    for resource, labels in WATCHED.items():
+        if labels:
+            place = (resource.group, resource.version, resource.plural)
+            settings.watching.label_selectors[place] = labels
     return settings
 
 
@@ -229,8 +237,8 @@ class _NoDiffs(kopf.DiffBaseStorage):
         """Nothing is stored."""
 
 
-async def _connection(cluster: Cluster) -> kopf.ConnectionInfo:
-    """Kopf's own login finds no token in a plain kubeconfig; it gets what the client found.
+async def _session(cluster: Cluster, resync: Resync) -> kopf.AiohttpSession:
+    """Kopf's own login finds no token in a plain kubeconfig; it gets what the client found, and is listened to.
 
     Asked again after a 401: a service account's token expires, and the client reads the new one by itself.
     """
@@ -239,7 +247,7 @@ async def _connection(cluster: Cluster) -> kopf.ConnectionInfo:
     # "Bearer" from a kubeconfig, "bearer" in a pod.
     token = (authorization or "").rpartition(" ")[2].strip() or None
     ca_data = configuration.ca_cert_data
-    return kopf.ConnectionInfo(
+    connection = kopf.ConnectionInfo(
         server=configuration.host,
         ca_path=None if ca_data else configuration.ssl_ca_cert,
         ca_data=ca_data,
@@ -249,3 +257,11 @@ async def _connection(cluster: Cluster) -> kopf.ConnectionInfo:
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
     )
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(resync.listen)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=connection.as_ssl_context()),
+        headers=connection.as_http_headers(),
+        trace_configs=[trace],
+    )
+    return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)

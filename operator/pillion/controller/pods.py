@@ -12,16 +12,19 @@ __all__ = [
     "MODEL_READY",
     "address",
     "condition",
+    "engine_runs",
     "engine_status",
     "engine_waits_for",
     "instruction_of",
     "is_finished",
+    "is_gated",
     "is_ready",
     "is_running",
     "is_terminating",
     "served_hash_of",
     "supervisor_port",
     "unschedulable",
+    "was_out_of_memory",
 ]
 
 Raw = dict[str, Any]
@@ -47,6 +50,12 @@ def is_running(pod: Raw) -> bool:
 def is_ready(pod: Raw) -> bool:
     """The pod's own Ready condition; absent means no."""
     return (condition(pod, "Ready") or {}).get("status") == "True"
+
+
+def is_gated(pod: Raw) -> bool:
+    """Whether the pod's readiness waits for its models."""
+    gates = pod.get("spec", {}).get("readinessGates") or []
+    return any(gate.get("conditionType") == MODEL_READY for gate in gates)
 
 
 def condition(pod: Raw, kind: str) -> Raw | None:
@@ -104,6 +113,19 @@ def engine_status(pod: Raw, model: str) -> Raw | None:
         if entry["name"] == name:
             return dict(entry)
     return None
+
+
+def was_out_of_memory(pod: Raw, model: str) -> bool:
+    """Whether the kernel killed the engine's container for its memory limit, now or the time before."""
+    entry = engine_status(pod, model) or {}
+    ends = [(entry.get(state) or {}).get("terminated") or {} for state in ("state", "lastState")]
+    return any(end.get("reason") == "OOMKilled" for end in ends)
+
+
+def engine_runs(pod: Raw, model: str) -> bool:
+    """Whether the engine's container runs, so that a supervisor can answer."""
+    entry = engine_status(pod, model)
+    return entry is not None and "running" in (entry.get("state") or {})
 
 
 def engine_waits_for(pod: Raw, model: str) -> tuple[str, str] | None:

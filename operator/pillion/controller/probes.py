@@ -28,6 +28,8 @@ CONNECT_SECONDS = 5
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
 UNREACHABLE_AFTER_SECONDS = 30.0
+# Nobody there, or somebody who does not speak as a supervisor does.
+ODD_ANSWERS = (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError, KeyError, AttributeError)
 ANSWER_BYTES = 65536  # a status is well below 4 KiB; whoever sends more is no supervisor
 
 
@@ -108,7 +110,7 @@ class Probes:
                 report = await self._ask(
                     place, after=watched.report.serial if watched.report is not None else None
                 )
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
+            except ODD_ANSWERS as error:
                 logger.debug("%s: %s does not answer: %s", place.key, place.url, error)
                 failures += 1
                 news, watched.asked = not watched.asked, True

@@ -11,9 +11,10 @@ where a plan is needed.
 
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from pillion import injection
 from pillion.api import names
 from pillion.api.modeldeployment import ModelDeployment
 from pillion.api.reasons import Reason
@@ -27,6 +28,7 @@ from pillion.controller.metrics import Metrics
 from pillion.controller.planning import Planning
 from pillion.controller.probes import Place, Probes
 from pillion.controller.queue import WorkQueue
+from pillion.controller.resync import forget
 from pillion.controller.settings import Settings
 from pillion.controller.store import Key, Store
 from pillion.controller.world import Proposed, Refused, World
@@ -66,7 +68,7 @@ class Reconciler:
         self._planning = Planning(cluster, store, settings, clock)
         self._act = Act(cluster, store, recorder)
         self._evicted_at: dict[Key, float] = {}
-        self._last_eviction: dict[Key, str] = {}
+        self._evicted_beside: dict[Key, frozenset[str]] = {}
         self._plan_again_at: dict[Key, float] = {}
         self.probes = Probes(changed=queue.add)
 
@@ -93,10 +95,10 @@ class Reconciler:
         )
         actions = decide(world, eviction_allowed_in=allowed_in)
         result = await self._act.carry_out(world, actions)
-        if actions.evict is not None:
-            self._evicted_at[key] = self._clock()
-            self._last_eviction[key] = _now()
+        self._watch_replacements(world, result)
         if world.deployment is None:
+            if result.problem is not None:
+                raise KubeError(403, result.problem.message)
             self._forget(key)
             if not self._store.pods_of(key):
                 await self._act.sweep(key.namespace)
@@ -111,7 +113,10 @@ class Reconciler:
         marked = tuple(self._store.marked_with(key))
         if deployment is None or "deletionTimestamp" in deployment["metadata"]:
             self.probes.follow(key, set())
-            return World(key=key, deployment=None, marked=marked)
+            left = tuple(self._store.pods_of(key))
+            return World(
+                key=key, deployment=None, marked=marked, pods=left, models_serve=self._models_serve(left)
+            )
         pods = tuple(self._store.pods_of(key))
         sidecar = self._store.get(resources.MODEL_SIDECARS, *key)
         self.probes.follow(key, _places(key, pods))
@@ -135,10 +140,12 @@ class Reconciler:
             pods=pods,
             engines=self.probes.reports(key),
             unreachable=self.probes.unreachable(key),
-            last_eviction=self._last_eviction.get(key),
-            models_serve={
-                pod["metadata"]["uid"]: serve for pod in pods if (serve := self._serves(pod)) is not None
-            },
+            evicted_beside=self._evicted_beside.get(key),
+            config_maps=frozenset(
+                config_map["metadata"]["name"]
+                for config_map in self._store.all(resources.CONFIG_MAPS, key.namespace)
+            ),
+            models_serve=self._models_serve(pods),
         )
         if self._planning.answers(world, parsed):
             return world
@@ -166,18 +173,39 @@ class Reconciler:
         except NotFound:
             return resource, None
 
+    def _watch_replacements(self, world: World, result: Result) -> None:
+        """After an eviction its replacement is watched, until no pod is missed any more."""
+        key = world.key
+        if result.evicted:
+            self._evicted_at[key] = self._clock()
+            self._evicted_beside[key] = frozenset(pod["metadata"]["uid"] for pod in world.pods)
+        elif world.sidecar is not None and not injection.missed_pods(world.pods, world.sidecar):
+            self._evicted_beside.pop(key, None)
+
+    def _models_serve(self, pods: Iterable[Raw]) -> dict[str, bool]:
+        found = ((pod["metadata"]["uid"], self._serves(pod)) for pod in pods)
+        return {uid: serve for uid, serve in found if serve is not None}
+
     def _serves(self, pod: Raw) -> bool | None:
-        """Whether all models of a pod serve; None where one of them has not said."""
+        """Whether all models of a pod serve; None where one of them has not said.
+
+        A model whose ModelDeployment is gone is asked no more, and must not keep the pod from its Service.
+        """
         annotations = pod["metadata"].get("annotations") or {}
-        models = [
+        namespace = pod["metadata"]["namespace"]
+        engines = [
             name.removeprefix(names.ENGINE_ANNOTATION_PREFIX)
             for name in annotations
             if name.startswith(names.ENGINE_ANNOTATION_PREFIX)
         ]
-        reports = [
-            self.probes.reports(Key(pod["metadata"]["namespace"], model)).get(pod["metadata"]["uid"])
-            for model in models
+        models = [
+            model
+            for model in engines
+            if self._store.get(resources.MODEL_DEPLOYMENTS, namespace, model) is not None
         ]
+        if engines and not models:
+            return True
+        reports = [self.probes.reports(Key(namespace, model)).get(pod["metadata"]["uid"]) for model in models]
         if not reports or any(report is None for report in reports):
             return None
         return all(report is not None and report.serving is not None for report in reports)
@@ -212,7 +240,10 @@ class Reconciler:
                 subresource="status",
             )
         except NotFound:
-            return  # deleted meanwhile: its event is on the way
+            # It is gone, and its event may have been lost with a watch: what it left is swept.
+            for key in forget(self._store, resources.MODEL_DEPLOYMENTS, world.deployment):
+                self._queue.add(key)
+            return
         self._store.put(resources.MODEL_DEPLOYMENTS, written)
         self._tell(world, before, status)
 
@@ -271,7 +302,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._planning.forget(key)
         self._evicted_at.pop(key, None)
-        self._last_eviction.pop(key, None)
+        self._evicted_beside.pop(key, None)
         self._plan_again_at.pop(key, None)
         self._queue.settle(key)
 
@@ -303,10 +334,10 @@ def _may_change(proposal: Proposed | Refused) -> bool:
 
 
 def _places(key: Key, pods: tuple[Raw, ...]) -> set[Place]:
-    """Where the supervisors of a model listen."""
+    """Where the supervisors of a model listen, as soon as their containers run."""
     found = set()
     for pod in pods:
         address, port = pod_facts.address(pod), pod_facts.supervisor_port(pod, key.name)
-        if address is not None and port is not None and pod_facts.is_running(pod):
+        if address is not None and port is not None and pod_facts.engine_runs(pod, key.name):
             found.add(Place(key=key, uid=pod["metadata"]["uid"], address=address, port=port))
     return found

@@ -4,7 +4,7 @@ The store holds the newest known version of our own objects, of marked workloads
 writes is put in as well, so the watch's echo of its own write changes nothing and wakes nobody.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,9 +13,12 @@ from pillion.api import names
 from pillion.kube import resources
 from pillion.kube.resources import Resource
 
-__all__ = ["Key", "Store", "controller_of", "models_of"]
+__all__ = ["Key", "Store", "controller_of", "models_of", "mounted_config_maps"]
 
 Raw = dict[str, Any]
+
+INDEXED_BY_MODEL = (resources.PODS, *resources.WORKLOADS)
+REMEMBERED_ENDS = 10_000  # far more than can end while one write is under way
 
 
 class Key(NamedTuple):
@@ -33,6 +36,7 @@ class Store:
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[str, dict[str, Raw]]] = defaultdict(lambda: defaultdict(dict))
+        self._gone: OrderedDict[str, None] = OrderedDict()  # uids of objects that ended a while ago
         self._by_model: dict[str, dict[Key, dict[str, Raw]]] = defaultdict(dict)  # pods and marked workloads
         self._targets: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._target_of: dict[Key, tuple[str, str, str]] = {}
@@ -41,6 +45,8 @@ class Store:
         """Keep an object; False where this version, or a newer one, is known already."""
         metadata = obj["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
+        if metadata.get("uid") in self._gone:
+            return False  # the answer to a write that came after the end of its object
         known = self._objects[resource.kind][namespace].get(name)
         same = known is not None and known["metadata"].get("uid") == metadata.get("uid")
         # Versions of one object are ordered numbers since Kubernetes 1.35 (KEP-5504).
@@ -49,7 +55,7 @@ class Store:
         self._objects[resource.kind][namespace][name] = obj
         if resource is resources.MODEL_DEPLOYMENTS:
             self._index_target(Key(namespace, name), obj)
-        elif resource is not resources.MODEL_SIDECARS:
+        elif resource in INDEXED_BY_MODEL:
             self._index_models(resource, known, obj)
         return True
 
@@ -61,9 +67,12 @@ class Store:
         if known is None or known["metadata"].get("uid") != metadata.get("uid"):
             return False
         del self._objects[resource.kind][namespace][name]
+        self._gone[metadata["uid"]] = None
+        while len(self._gone) > REMEMBERED_ENDS:
+            self._gone.popitem(last=False)
         if resource is resources.MODEL_DEPLOYMENTS:
             self._forget_target(Key(namespace, name))
-        elif resource is not resources.MODEL_SIDECARS:
+        elif resource in INDEXED_BY_MODEL:
             self._index_models(resource, known, None)
         return True
 
@@ -107,6 +116,12 @@ class Store:
             return {Key(namespace, name)}
         if resource is resources.PODS:
             return set(_models(resource, obj))
+        if resource is resources.CONFIG_MAPS:
+            return {
+                Key(namespace, sidecar["metadata"]["name"])
+                for sidecar in self.all(resources.MODEL_SIDECARS, namespace)
+                if name in mounted_config_maps(sidecar)
+            }
         return set(_models(resource, obj)) | self.keys_for_target(namespace, resource.kind, name)
 
     def _of_model(self, resource: Resource, key: Key) -> list[Raw]:
@@ -148,6 +163,12 @@ def _models(resource: Resource, obj: Raw) -> list[Key]:
 
 def _version(obj: Raw) -> int:
     return int(obj["metadata"]["resourceVersion"])
+
+
+def mounted_config_maps(obj: Raw) -> set[str]:
+    """Names of the ConfigMaps among the volumes of a pod or of a ModelSidecar."""
+    volumes = obj.get("spec", {}).get("volumes") or []
+    return {volume["configMap"]["name"] for volume in volumes if "configMap" in volume}
 
 
 def models_of(pod: Raw) -> list[str]:

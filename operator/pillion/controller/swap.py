@@ -112,17 +112,12 @@ def next_step(
         found = report(pod)
         return found is not None and found.serving == hashed
 
-    failed = [pod for pod in told if _cannot_serve(report(pod), wanted)]
-    if failed and way_back:
-        found = report(failed[0])
-        assert found is not None
-        assert found.failure is not None
-        return GoBack(
-            pods=tuple(told),
-            failed_pod=failed[0]["metadata"]["name"],
-            reason=found.failure.reason,
-            message=found.failure.message,
-        )
+    if way_back:
+        for pod in told:
+            found = None if serves(pod, wanted) else _why_not(pod, model, report(pod), wanted)
+            if found is not None:
+                name = str(pod["metadata"]["name"])
+                return GoBack(pods=tuple(told), failed_pod=name, reason=found[0], message=found[1])
     if kept != wanted:
         if any(serves(pod, wanted) for pod in told):
             return Promote(last=not untold)
@@ -142,10 +137,27 @@ def next_step(
     return Done()
 
 
-def _cannot_serve(report: EngineReport | None, wanted: str) -> bool:
-    if report is None or report.failure is None or report.serving == wanted:
-        return False
-    return report.failure.hash == wanted and report.failure.reason not in PASSING_FAILURES
+def _why_not(pod: Raw, model: str, report: EngineReport | None, wanted: str) -> tuple[str, str] | None:
+    """Why a pod cannot serve what it was told (reason, message); None where it may still come to that.
+
+    A container that passed its memory limit takes the supervisor with it: then only the kubelet can tell.
+    """
+    if report is not None and report.failure is not None:
+        failure = report.failure
+        return (
+            (failure.reason, failure.message) if failure.hash == wanted and _lasts(failure.reason) else None
+        )
+    kubelet = pod_facts.engine_waits_for(pod, model) if report is None else None
+    if kubelet is None:
+        return None
+    killed = pod_facts.was_out_of_memory(pod, model)
+    reason = "EngineOutOfMemory" if killed else "EngineExited"
+    why = "it passed its memory limit" if killed else kubelet[1] or kubelet[0]
+    return reason, f"The engine's container does not stay up with it: {why}."
+
+
+def _lasts(reason: str) -> bool:
+    return reason not in PASSING_FAILURES
 
 
 def way_back(sidecar: Raw, wanted: str) -> str | None:

@@ -73,7 +73,9 @@ class World:
     marked: tuple[tuple[Resource, Raw], ...] = ()  # every workload that carries this model's marker
     pods: tuple[Raw, ...] = ()  # marked pods, whether they have the engine or not
     engines: Mapping[str, EngineReport] = field(default_factory=dict)  # by pod uid
-    last_eviction: str | None = None  # RFC 3339 time of this model's last one, in this operator's life
+    # Uids of the pods that were there when one was evicted; None while no replacement is being watched.
+    evicted_beside: frozenset[str] | None = None
+    config_maps: frozenset[str] = frozenset()  # the supervisors' ConfigMaps of the namespace
     unreachable: frozenset[str] = frozenset()  # uids of pods whose supervisor has not answered for a while
     models_serve: Mapping[str, bool] = field(
         default_factory=dict

@@ -115,6 +115,13 @@ class Cluster:
         """
         return await self._request("GET", resource.path(namespace, name))
 
+    async def snapshot(self, resource: Resource, *, labels: str = "") -> tuple[list[Raw], int]:
+        """All objects as they are in the store behind the API server now, and the version that this is."""
+        query = {"labelSelector": labels} if labels else {}
+        answer = await self._request("GET", resource.path(), query=query)
+        items: list[Raw] = answer.get("items") or []
+        return items, int(answer["metadata"]["resourceVersion"])
+
     async def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> list[Raw]:
@@ -140,8 +147,9 @@ class Cluster:
 
     async def create_subresource(self, resource: Resource, name: str, subresource: str, body: Raw) -> Raw:
         """Post to a subresource of one object (`eviction` of a pod)."""
+        # A disruption budget answers 429 as well, for minutes: whoever evicts decides when to ask again.
         return await self._request(
-            "POST", resource.path(body["metadata"]["namespace"], name, subresource), body=body
+            "POST", resource.path(body["metadata"]["namespace"], name, subresource), body=body, attempts=1
         )
 
     async def apply(
@@ -203,11 +211,12 @@ class Cluster:
         body: object = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        attempts: int = BUSY_ATTEMPTS,
     ) -> Raw:
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "pillion"}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], "", method, None)
-        for attempt in range(1, BUSY_ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             try:
                 response = await self._client.call_api(
                     method, url, header_params=headers, body=body, _request_timeout=REQUEST_TIMEOUT_SECONDS
@@ -217,7 +226,7 @@ class Cluster:
                 raise _refusal(int(error.status or 0), (error.body or error.reason or "").encode()) from error
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise KubeError(0, f"the API server did not answer {method} {path}: {error}") from error
-            if response.status == 429 and attempt < BUSY_ATTEMPTS:
+            if response.status == 429 and attempt < attempts:
                 # API priority and fairness: the server says how long to stay away.
                 await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
                 continue
@@ -225,7 +234,7 @@ class Cluster:
                 raise _refusal(response.status, data)
             answer: Raw = json.loads(data)
             return answer
-        raise KubeError(429, f"the API server was too busy for {method} {path}, {BUSY_ATTEMPTS} times")
+        raise KubeError(429, f"the API server was too busy for {method} {path}, {attempts} times")
 
 
 def _proxy_of_environment(address: str) -> str | None:

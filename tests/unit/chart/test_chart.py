@@ -30,7 +30,7 @@ CLUSTER_RIGHTS = {
     "/pods/eviction": "create",
     "/nodes": "list",
     "/namespaces": "get",
-    "/configmaps": "create delete list",
+    "/configmaps": "create delete list watch",
     "/podtemplates": "create",
     "events.k8s.io/events": "create",
     "admissionregistration.k8s.io/mutatingadmissionpolicies": "get",

@@ -9,7 +9,7 @@ from pillion.controller.act import Act
 from pillion.controller.decide import Actions, Instruct, Mark
 from pillion.controller.store import Store
 from pillion.kube import resources
-from pillion.kube.client import Conflict, Forbidden, Invalid, KubeError
+from pillion.kube.client import Conflict, Forbidden, Invalid, KubeError, NotFound
 from pillion.kube.resources import Resource
 from tests.unit.controller import worlds
 
@@ -60,7 +60,7 @@ class FakeCluster:
     async def patch(self, resource: Resource, _namespace: str, name: str, patch: Any, **_: Any) -> Raw:
         return self._call("patch", resource, name, patch)
 
-    async def get(self, resource: Resource, _namespace: str, name: str) -> Raw:
+    async def get(self, resource: Resource, _namespace: str | None, name: str) -> Raw:
         return self._call("get", resource, name, None)
 
     async def delete(self, resource: Resource, _namespace: str, name: str) -> None:
@@ -85,7 +85,7 @@ def acting(cluster: FakeCluster) -> tuple[Act, Recorder, Store]:
 
 def first_time() -> Actions:
     mark = Mark(resource=resources.DEPLOYMENTS, workload=worlds.workload(), revision=REVISION)
-    return Actions(sidecar=SIDECAR, dry_run=True, mark=mark)
+    return Actions(config_map=True, sidecar=SIDECAR, dry_run=True, mark=mark)
 
 
 async def test_it_is_tried_before_it_is_written_and_written_before_it_is_marked() -> None:
@@ -131,12 +131,27 @@ async def test_a_marker_that_somebody_else_holds_is_a_reason() -> None:
     assert result.sidecar_written
 
 
-async def test_the_supervisors_source_is_written_once_for_a_namespace() -> None:
+async def test_a_supervisors_source_that_somebody_else_wrote_at_that_moment_is_fine() -> None:
     cluster = FakeCluster()
+    cluster.refuse("create", "ConfigMap", Conflict(409, "already exists"))
     act, _, _ = acting(cluster)
-    for _ in range(2):
-        await act.carry_out(worlds.world(RIVER, target=worlds.workload()), first_time())
-    assert len([call for call in cluster.calls if call[1] == "ConfigMap"]) == 1
+    result = await act.carry_out(worlds.world(RIVER, target=worlds.workload()), first_time())
+    assert result.problem is None
+    assert result.sidecar_written
+
+
+async def test_an_unmarking_that_is_forbidden_is_said_and_holds_nothing_else_up() -> None:
+    cluster = FakeCluster()
+    cluster.refuse("apply", "Deployment", Forbidden(403, "a policy says no"))
+    act, _, _ = acting(cluster)
+    actions = Actions(
+        unmark=((resources.DEPLOYMENTS, worlds.workload(revision=REVISION)),), delete_sidecar=True
+    )
+    result = await act.carry_out(worlds.world(RIVER, sidecar=SIDECAR), actions)
+    assert result.problem is not None
+    assert result.problem.reason is Reason.MARKER_CONFLICT
+    assert "a policy says no" in result.problem.message
+    assert ("delete", "ModelSidecar", "chat") in cluster.calls
 
 
 async def test_what_was_read_is_applied_without_the_api_servers_own_fields() -> None:
@@ -180,5 +195,16 @@ async def test_a_disruption_budget_is_obeyed() -> None:
     cluster.refuse("eviction", "Pod", KubeError(429, "Cannot evict pod as it would violate the budget"))
     act, recorder, _ = acting(cluster)
     [missed] = injection.missed_pods([worlds.pod("a", marked=REVISION)], SIDECAR)
-    await act.carry_out(worlds.world(RIVER, sidecar=SIDECAR), Actions(evict=missed))
+    result = await act.carry_out(worlds.world(RIVER, sidecar=SIDECAR), Actions(evict=missed))
+    assert not result.evicted
     assert recorder.reasons == []
+
+
+async def test_no_pod_is_evicted_where_the_policy_is_gone() -> None:
+    cluster = FakeCluster()
+    cluster.refuse("get", "MutatingAdmissionPolicyBinding", NotFound(404, "not found"))
+    act, _, _ = acting(cluster)
+    [missed] = injection.missed_pods([worlds.pod("a", marked=REVISION)], SIDECAR)
+    result = await act.carry_out(worlds.world(RIVER, sidecar=SIDECAR), Actions(evict=missed))
+    assert not result.evicted
+    assert not [call for call in cluster.calls if call[0] == "eviction"]

@@ -51,6 +51,7 @@ def settled(pods: tuple[Raw, ...], **known: Any) -> World:
         "marked": ((resources.DEPLOYMENTS, target),),
         "sidecar": SIDECAR,
         "pods": pods,
+        "config_maps": frozenset({injection.config_map_name()}),
         **known,
     }
     return worlds.world(RIVER, **given)
@@ -296,10 +297,10 @@ def test_no_pod_is_evicted_while_the_target_rolls() -> None:
 
 
 def test_a_replacement_that_was_missed_as_well_is_not_replaced_again() -> None:
-    pod = missed("a")
-    pod["metadata"]["creationTimestamp"] = "2026-11-01T10:00:05Z"
-    assert due(settled((pod,), last_eviction="2026-11-01T10:00:00Z")).evict is None
-    assert due(settled((pod,), last_eviction="2026-11-01T10:00:10Z")).evict is not None
+    older, newer = missed("a"), missed("b")
+    beside = frozenset({"uid-a", "uid-gone"})
+    assert due(settled((older,), evicted_beside=beside)).evict is not None
+    assert due(settled((older, newer), evicted_beside=beside)).evict is None
 
 
 def test_evictions_keep_their_distance() -> None:
@@ -315,3 +316,37 @@ def test_a_pods_condition_is_written_only_when_it_changes() -> None:
     assert due_first.pod_ready == ((pod, True),)
     pod["status"]["conditions"].append({"type": names.MODEL_READY_CONDITION, "status": "True"})
     assert due(settled((pod,), engines=serving, models_serve={"uid-a": True})).pod_ready == ()
+
+
+def test_a_supervisors_source_that_is_gone_is_written_again() -> None:
+    pod = worlds.pod("a", engine=SIDECAR)
+    serving = {"uid-a": worlds.serving(worlds.hashed(SIDECAR))}
+    assert due(settled((pod,), engines=serving, config_maps=frozenset())).config_map
+
+
+def test_a_failure_of_another_spec_is_forgotten_when_the_old_one_is_back() -> None:
+    failed = {
+        **SIDECAR,
+        "metadata": {
+            **SIDECAR["metadata"],
+            "annotations": {**SIDECAR["metadata"]["annotations"], FAILED_HASH_ANNOTATION: "of-another-spec"},
+        },
+    }
+    pod = worlds.pod("a", engine=SIDECAR)
+    serving = {"uid-a": worlds.serving(worlds.hashed(SIDECAR))}
+    actions = due(settled((pod,), sidecar=failed, engines=serving))
+    assert actions.sidecar is not None
+    assert FAILED_HASH_ANNOTATION not in actions.sidecar["metadata"]["annotations"]
+
+
+def test_a_gated_pod_is_let_go_when_its_model_is_gone() -> None:
+    pod = worlds.pod("a", engine=SIDECAR)
+    pod["spec"]["readinessGates"] = [{"conditionType": names.MODEL_READY_CONDITION}]
+    world = World(key=worlds.KEY, deployment=None, pods=(pod,), models_serve={"uid-a": True})
+    assert due(world).pod_ready == ((pod, True),)
+
+
+def test_a_finished_pod_holds_up_no_replacement() -> None:
+    done = worlds.pod("b", engine=SIDECAR, ready=False)
+    done["status"]["phase"] = "Failed"
+    assert due(settled((missed("a"), done))).evict is not None

@@ -98,9 +98,19 @@ async def test_a_supervisor_that_never_answers_is_unreachable_after_a_while(
     await probes.close()
 
 
-@pytest.mark.parametrize(
-    "answer", ["[]", "no json", '{"serial": 1}', '{"serial": 1, "state": "Dancing"}', "x" * 100_000]
-)
+ODD_ANSWERS = [
+    "[]",
+    "no json",
+    '{"serial": 1}',
+    '{"serial": 1, "state": "Dancing"}',
+    '{"serial": []}',
+    '{"serial": 1, "state": "Loading", "bytesTotal": "x"}',
+    '{"serial": 1, "state": "Loading", "failure": "none"}',
+    "x" * 100_000,
+]
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS)
 async def test_what_is_no_status_is_no_answer(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "UNREACHABLE_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(probing, "FIRST_RETRY_SECONDS", 0.01)

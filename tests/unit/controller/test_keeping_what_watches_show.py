@@ -1,9 +1,16 @@
 """Does the store know the newest version, and who has to look again?"""
 
+from typing import TYPE_CHECKING, cast
+
 from pillion import injection
+from pillion.controller.queue import WorkQueue
+from pillion.controller.resync import Resync
 from pillion.controller.store import Key, Store
 from pillion.kube import resources
 from tests.unit.controller import worlds
+
+if TYPE_CHECKING:
+    from pillion.kube.client import Cluster
 
 RIVER = worlds.deployment()
 SIDECAR = worlds.sidecar(RIVER)
@@ -66,3 +73,30 @@ def test_marked_workloads_are_found_by_model() -> None:
     store.put(resources.DEPLOYMENTS, workload)
     assert store.marked_with(worlds.KEY) == [(resources.DEPLOYMENTS, workload)]
     assert store.marked_with(Key("shop", "other")) == []
+
+
+def test_the_late_answer_to_a_write_does_not_bring_an_ended_object_back() -> None:
+    store = Store()
+    store.put(resources.MODEL_SIDECARS, SIDECAR)
+    assert store.remove(resources.MODEL_SIDECARS, SIDECAR)
+    assert not store.put(resources.MODEL_SIDECARS, version(SIDECAR, "99"))
+    assert store.get(resources.MODEL_SIDECARS, *worlds.KEY) is None
+
+
+def test_what_a_new_list_lacks_ended_unseen_and_wakes_whom_it_concerns() -> None:
+    store, queue = Store(), WorkQueue(lambda: 0.0)
+    sibling = {**RIVER, "metadata": {**RIVER["metadata"], "name": "draft", "uid": "draft"}}
+    younger = version({**RIVER, "metadata": {**RIVER["metadata"], "name": "late", "uid": "late"}}, "50")
+    for obj in (RIVER, sibling, younger):
+        store.put(resources.MODEL_DEPLOYMENTS, obj)
+    resync = Resync(cast("Cluster", None), store, queue, {resources.MODEL_DEPLOYMENTS: ""})
+    resync.compare(resources.MODEL_DEPLOYMENTS, [sibling], 40)
+    assert [obj["metadata"]["name"] for obj in store.all(resources.MODEL_DEPLOYMENTS)] == ["draft", "late"]
+    assert len(queue) == 3  # the one that ended, and both that were beside it
+
+
+def test_a_supervisors_source_concerns_the_models_that_mount_it() -> None:
+    store = Store()
+    store.put(resources.MODEL_SIDECARS, SIDECAR)
+    config_map = injection.config_map("shop")
+    assert store.interested(resources.CONFIG_MAPS, config_map) == {worlds.KEY}

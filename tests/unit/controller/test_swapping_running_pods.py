@@ -133,3 +133,16 @@ def test_a_failure_of_the_instruction_before_says_nothing_about_the_new_one() ->
 def test_an_engine_that_fails_after_the_swap_was_done_is_not_taken_back() -> None:
     found = step([new("a")], {"a": worlds.failed(NEW_HASH)}, kept=NEW_HASH, way_back=False)
     assert isinstance(found, swap.Wait)
+
+
+def test_a_container_that_the_kernel_kills_for_its_memory_sends_the_pod_back() -> None:
+    pod = new("a")
+    ended = {"reason": "OOMKilled", "exitCode": 137}
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
+    pod["status"]["containerStatuses"] = [
+        {"name": "pillion-chat", "state": {"waiting": waiting}, "lastState": {"terminated": ended}}
+    ]
+    found = step([pod], {})
+    assert isinstance(found, swap.GoBack)
+    assert found.reason == "EngineOutOfMemory"
+    assert "memory limit" in found.message

@@ -181,6 +181,9 @@ def pod(
         raw["metadata"]["deletionTimestamp"] = "2026-11-01T00:00:00Z"
     if engine is not None:
         raw = injection.inject(raw, [engine])
+        raw["status"]["containerStatuses"] = [
+            {"name": names.container_name(KEY.name), "state": {"running": {}}}
+        ]
         if instruction is not None:
             raw["metadata"]["annotations"][names.engine_annotation(KEY.name)] = instruction
     return raw
