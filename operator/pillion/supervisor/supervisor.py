@@ -2,11 +2,16 @@
 
 This one file runs in the engine's container, on the image's own `python3` (3.9 or later), with the standard
 library alone. It follows an instruction: a JSON document that the pod carries as an annotation, and that
-arrives here as a file whose content may change. It - fetches the model's files in a child process (the
-image's `huggingface_hub`), while an older engine goes on serving; - runs the engine in a session of its own,
-offline, and lets no process of it live on before the next one starts; - calls it ready when it has answered
-one token, restarts it with a growing delay, and never exits by itself; - answers `GET /status` (a long poll),
-`/ready`, `/healthz` and `/metrics` on the pod's address.
+arrives here as a file whose content may change. It
+
+- fetches the model's files in a child process (the image's `huggingface_hub`), while an older engine goes on
+  serving;
+- runs the engine in a session of its own, offline, and lets no process of it live on before the next one
+  starts;
+- calls it ready when it has answered one token, and restarts it with a growing delay;
+- answers `GET /status` (a long poll), `/ready`, `/healthz` and `/metrics` on the pod's address;
+- never ends by itself, whatever goes wrong in it: the container would be started again, and the application's
+  pod would not be ready meanwhile.
 
 Threads: the main one decides everything and is the only one that starts, signals and reaps processes. The
 others read an engine's output, ask whether it is well, read what the fetching child says, and answer
@@ -40,6 +45,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import urllib.parse
 from collections import deque
 from dataclasses import dataclass
@@ -99,8 +105,10 @@ OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memor
 
 def log(message: str) -> None:
     """One line on standard output, between the engine's own."""
-    sys.stdout.write(f"pillion: {message}\n")
-    sys.stdout.flush()
+    # A log that cannot be written is no reason to end.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(f"pillion: {message}\n")
+        sys.stdout.flush()
 
 
 # --- The instruction ----------------------------------------------------------------------------------------
@@ -144,7 +152,7 @@ def parse_instruction(text: str) -> Instruction:
         raise InstructionError("there is no instruction: the pod has no annotation engine.pillion.dev/<name>")
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InstructionError(f"the instruction is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InstructionError("the instruction is not a JSON object")
@@ -155,7 +163,7 @@ def parse_instruction(text: str) -> Instruction:
         )
     try:
         return _instruction(document, hash_of(text))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InstructionError(
             f"the instruction lacks something or has it in a wrong form: {error!r}"
         ) from error
@@ -210,6 +218,10 @@ class InstructionFile:
         self._missed = 0
         self._seen = key
         return text
+
+    def forget(self) -> None:
+        """Read it again at the next look, changed or not: what was read last was not dealt with."""
+        self._seen = None
 
 
 # --- Failures and the status --------------------------------------------------------------------------------
@@ -329,6 +341,12 @@ def send(pids: set[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """End a child that leads a session, and whatever it started there."""
+    send({p.pid for p in processes().values() if p.session == process.pid}, signal.SIGKILL)
+    process.wait()
 
 
 def become_reaper() -> None:
@@ -481,8 +499,14 @@ class Engine:
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            self._reader.start()
+            threading.Thread(target=self._watch, daemon=True).start()
+        except RuntimeError as error:
+            # The container's limit of processes counts threads. An engine that nobody reads must not live on.
+            self._over.set()
+            kill_session(self.process)
+            raise OSError(errno.EAGAIN, f"no thread can be started for it: {error}") from error
 
     @property
     def session(self) -> int:
@@ -715,7 +739,7 @@ class Cache:
         commits = {self.model(str(i.repo)) / "snapshots" / i.commit for i in (wanted, *kept) if i.repo}
         snapshots = [p for folder in folders for p in folder.glob("snapshots/*") if p not in commits]
         for group in (repos, snapshots):
-            yield from sorted(group, key=lambda path: (path.stat().st_mtime, path.name))
+            yield from sorted(group, key=lambda path: (_changed_at(path), path.name))
 
     def _sweep_blobs(self) -> None:
         """Remove blobs that no snapshot names any more, and what earlier fetches did not finish."""
@@ -724,6 +748,13 @@ class Cache:
             for blob in model.glob("blobs/*"):
                 if blob.name not in named:
                     blob.unlink(missing_ok=True)
+
+
+def _changed_at(path: Path) -> float:
+    """When a folder changed last; 0 where it is gone meanwhile."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _used_bytes(folder: Path) -> int:
@@ -752,10 +783,24 @@ def _disk_error(error: OSError, folder: Path) -> FetchError:
     )
 
 
+def unforeseen(error: Exception, folder: Path) -> FetchError:
+    """What to tell of an error that nobody translated while files were prepared: the disk's fault, or ours."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return _disk_error(error, folder)
+    return FetchError(
+        "EngineExited", f"the model's files could not be prepared: {type(error).__name__}: {error}"
+    )
+
+
 class Fetch:
     """A child process that fetches one snapshot; it lists the files first and waits for a word to go on."""
 
     def __init__(self, wanted: Instruction, cache: Cache, *, wake: Callable[[], None]) -> None:
+        """Start it.
+
+        Raises:
+            FetchError: no process can be started.
+        """
         self.wanted = wanted
         self.blobs: dict[str, int] = {}
         self.total: int | None = None
@@ -766,21 +811,30 @@ class Fetch:
         self._done = 0
         job = {"repo": wanted.repo, "commit": wanted.commit, "files": wanted.files, "hub": str(cache.hub)}
         environment = {**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "0"}
-        self.process = subprocess.Popen(  # noqa: S603 - this file again
-            [sys.executable, str(Path(__file__).resolve()), "--fetch", json.dumps(job)],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        command = [sys.executable, str(Path(__file__).resolve()), "--fetch", json.dumps(job)]
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - this file again
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise FetchError("EngineExited", f"fetching {wanted.repo} cannot be started: {error}") from error
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        try:
+            self._reader.start()
+        except RuntimeError as error:
+            self.cancel()
+            raise FetchError("EngineExited", f"fetching {wanted.repo} cannot be followed: {error}") from error
 
     def poll(self, kept: Sequence[Instruction]) -> str | None:
         """The snapshot's path when it is complete, else None.
 
         Raises:
             FetchError: it failed.
+            OSError: the cache cannot be read or written.
         """
         ended = self.process.poll() is not None
         if ended:
@@ -820,9 +874,7 @@ class Fetch:
 
     def cancel(self) -> None:
         """End the child and whatever it started."""
-        table = processes()
-        send({p.pid for p in table.values() if p.session == self.process.pid}, signal.SIGKILL)
-        self.process.wait()
+        kill_session(self.process)
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
@@ -987,6 +1039,8 @@ class Supervisor:
         self._engine_backoff = Backoff()
         self._failure: Failure | None = None  # of what is wanted now
         self._last_failure: Failure | None = None
+        self._mistake: Failure | None = None  # of the supervisor itself, in its last pass
+        self._mistake_backoff = Backoff()
         self._restarts = 0
         self._bytes: tuple[int, int | None] = (0, None)
         self._measured_at = 0.0
@@ -1007,23 +1061,51 @@ class Supervisor:
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self.terminate)
         signal.signal(signal.SIGINT, self.terminate)
-        while True:
-            self._reap()
-            if self._terms:
-                self._cancel_fetch()
-                if self._engine is None:
-                    break
-                self._end_for_good(time.monotonic())
-            else:
-                self._read_instruction()
-                self._advance_fetch(time.monotonic())
-            self._advance_engine(time.monotonic())
-            self.status.update(self._shown())
-            self._sleep()
+        pause, ended = 0.0, False
+        while not ended:
+            self._sleep(pause)
+            try:
+                ended = self._decide()
+                pause = TICK_SECONDS
+            except Exception as error:  # the engine and the application must not pay for it
+                pause = self._blunder(error, time.monotonic())
         log("everything has ended")
 
-    def _sleep(self) -> None:
-        select.select([self._awake], [], [], TICK_SECONDS)
+    def _decide(self) -> bool:
+        """One pass over everything; whether all has ended."""
+        self._reap()
+        if self._terms:
+            self._cancel_fetch()
+            if self._engine is None:
+                return True
+            self._end_for_good(time.monotonic())
+        else:
+            self._read_instruction()
+            self._advance_fetch(time.monotonic())
+        now = time.monotonic()
+        self._advance_engine(now)
+        self._mistake = None
+        if now - self._mistake_backoff.next_at > STEADY_SECONDS:
+            self._mistake_backoff.reset()
+        self.status.update(self._shown())
+        return False
+
+    def _blunder(self, error: Exception, now: float) -> float:
+        """A pass broke off for a reason that nobody foresaw: say so, and when it is tried again.
+
+        What was read is read again, because nobody knows how far it came.
+        """
+        delay = self._mistake_backoff.failed(now)
+        log(f"{traceback.format_exc()}pillion: that should not have happened; trying again in {delay:.1f} s")
+        text = f"the supervisor itself failed ({type(error).__name__}: {error}); it goes on, and its log has more"
+        self._mistake = self._last_failure = Failure("EngineExited", shortened(text), self._wanted_hash)
+        self._file.forget()
+        with contextlib.suppress(Exception):
+            self.status.update(self._shown())
+        return delay
+
+    def _sleep(self, seconds: float) -> None:
+        select.select([self._awake], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
             while os.read(self._awake, 4096):
                 pass
@@ -1044,11 +1126,11 @@ class Supervisor:
         text = self._file.changed()
         if text is None or (self._wanted_hash and hash_of(text) == self._wanted_hash):
             return
+        self._cancel_fetch()
         self._wanted_hash = hash_of(text)
         self._failure = None
         self._fetch_backoff.reset()
         self._engine_backoff.next_at = 0.0  # a new word is worth a new try
-        self._cancel_fetch()
         try:
             self._wanted = parse_instruction(text)
             log(f"instruction {self._wanted_hash} of {self._wanted.revision}")
@@ -1063,16 +1145,24 @@ class Supervisor:
         try:
             path = self._fetched(wanted, now)
         except FetchError as error:
-            self._cancel_fetch()
-            delay = self._fetch_backoff.failed(now)
-            self._fail(error.reason, str(error), wanted.hash)
-            log(f"fetching again in {delay:.1f} s")
+            self._fetch_failed(error, wanted, now)
+            return
+        except Exception as error:  # the engine that serves is looked after whatever happens here
+            if not isinstance(error, OSError):
+                log(traceback.format_exc())
+            self._fetch_failed(unforeseen(error, self._cache.folder), wanted, now)
             return
         if path is not None:
             self._cancel_fetch()
             self._failure = None
             self._prepared = Prepared(wanted, path)
             self._engine_backoff.reset()
+
+    def _fetch_failed(self, error: FetchError, wanted: Instruction, now: float) -> None:
+        delay = self._fetch_backoff.failed(now)
+        self._fail(error.reason, str(error), wanted.hash)
+        log(f"fetching again in {delay:.1f} s")
+        self._cancel_fetch()
 
     def _fetched(self, wanted: Instruction, now: float) -> str | None:
         """Where the wanted model's files are, or None while they are on their way."""
@@ -1138,7 +1228,7 @@ class Supervisor:
         try:
             self._engine = Engine(prepared, shm=self._shm, wake=self.wake)
             log(f"starting {self._engine.program}, instruction {prepared.instruction.hash}")
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError is a word that no command line can have
             self._fail(
                 "EngineExited",
                 f"{prepared.instruction.argv[0]} cannot be run: {error}",
@@ -1255,11 +1345,12 @@ class Supervisor:
             return "Fetching"
         if engine is not None and engine.hash == self._wanted_hash and engine.phase in {LOADING, SERVING}:
             return "Serving" if engine.phase == SERVING else "Loading"
-        return "Failed" if self._failure is not None else "Loading"
+        return "Failed" if self._failure is not None or self._mistake is not None else "Loading"
 
     def _shown(self) -> dict[str, Any]:
         engine = self._engine
         serving = engine is not None and engine.phase in {SERVING, DRAINING}
+        failure = self._failure or self._mistake
         return {
             "state": self._state(),
             "hash": self._wanted_hash,
@@ -1267,7 +1358,7 @@ class Supervisor:
             "revision": self._wanted.revision if self._wanted is not None else "",
             "bytesDone": self._bytes[0],
             "bytesTotal": self._bytes[1],
-            "failure": self._failure.shown() if self._failure is not None else None,
+            "failure": failure.shown() if failure is not None else None,
             "lastFailure": self._last_failure.shown() if self._last_failure is not None else None,
             "restarts": self._restarts,
             "engine": {
@@ -1323,7 +1414,11 @@ class Server(http.server.ThreadingHTTPServer):
     def process_request(self, request: Connection, client_address: object) -> None:
         """A thread for each connection, while there are not too many."""
         if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except BaseException:
+                self._free.release()  # no thread can be started, so none will give the place back
+                raise
         else:
             self.shutdown_request(request)
 
@@ -1433,12 +1528,11 @@ def serve(port: int, status: Status) -> None:
     """Answer for ever; a port that is taken is tried again, and the engine does not wait for it."""
     while True:
         try:
-            server = Server(port, status)
-        except OSError as error:
+            with Server(port, status) as server:
+                server.serve_forever()
+        except Exception as error:  # a pod whose /ready never answers again is never ready again
             log(f"cannot listen on port {port}: {error}; trying again")
-            time.sleep(2.0)
-            continue
-        server.serve_forever()
+        time.sleep(2.0)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -151,6 +151,16 @@ class Rig:
         """The status once the instruction of that hash has failed."""
         return self.wait(lambda shown: shown["failure"] is not None and shown["failure"]["hash"] == name)
 
+    def hear(self, text: str, *, times: int = 1) -> None:
+        """Wait until something was printed so many times, by a supervisor that does not end of it."""
+        assert self.process is not None
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.said().count(text) < times:
+            assert time.monotonic() < deadline, self.said()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self.process.wait(timeout=0.05)
+                raise AssertionError(f"the supervisor ended with {code}\n{self.said()}")
+
     def chat(self, text: str = "hello") -> str:
         """What the engine answers an application."""
         body = json.dumps({"model": "chat", "messages": [{"role": "user", "content": text}]})

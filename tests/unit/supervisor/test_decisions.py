@@ -143,6 +143,37 @@ def test_an_error_while_fetching_is(error: Exception, reason: str) -> None:
     assert program.classify(error, "o/n", "0" * 40)[0] == reason
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(OSError(errno.ENOSPC, "No space left on device"), "DiskFull", id="disk full"),
+        pytest.param(OSError(errno.EDQUOT, "Disk quota exceeded"), "DiskFull", id="quota used up"),
+        pytest.param(OSError(errno.EROFS, "Read-only file system"), "CacheNotWritable", id="read-only"),
+        pytest.param(PermissionError(errno.EACCES, "Permission denied"), "CacheNotWritable", id="no permission"),
+        pytest.param(PermissionError(errno.EPERM, "Not permitted"), "CacheNotWritable", id="not permitted"),
+        pytest.param(OSError(errno.EMFILE, "Too many open files"), "EngineExited", id="something else"),
+        pytest.param(KeyError("blobs"), "EngineExited", id="no error of the disk at all"),
+    ],
+)  # fmt: skip
+def test_an_error_that_nobody_translated_is(error: Exception, reason: str) -> None:
+    found = program.unforeseen(error, Path("/cache"))
+
+    assert found.reason == reason
+    assert str(error) in str(found) or str(error.args[-1]) in str(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 100_000, id="brackets without an end"),
+        pytest.param('{"version": 1, "model": {"path": "/m"}, "argv": ["x"], "port": Infinity}', id="an endless port"),
+    ],
+)  # fmt: skip
+def test_an_instruction_that_cannot_be_read_is_no_other_error(text: str) -> None:
+    with pytest.raises(program.InstructionError):
+        program.parse_instruction(text)
+
+
 def test_a_cache_that_may_not_be_written_names_user_and_remedy() -> None:
     _, message = program.classify(PermissionError(errno.EACCES, "Permission denied", "/cache/hf"), "o/n", "0")
 

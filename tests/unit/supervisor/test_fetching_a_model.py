@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pillion.supervisor import supervisor as program
 from tests.hub import models, server
 from tests.hub.repos import File, Repo
 from tests.unit.supervisor.rig import Rig
@@ -221,3 +223,48 @@ def test_a_cache_that_cannot_be_written_tells_the_remedy(rig: Rig, hub: server.H
 
     assert failure["reason"] == "CacheNotWritable"
     assert "fsGroup" in failure["message"]
+
+
+def note(rig: Rig, wanted: dict[str, object]) -> Path:
+    """Where the supervisor writes down that a snapshot is complete."""
+    key = json.dumps([wanted["repo"], wanted["commit"], sorted(FILES)])
+    folder = rig.cache / "fetched"
+    folder.mkdir()
+    return folder / f"{program.hash_of(key)}.json"
+
+
+def test_a_disk_that_is_full_at_the_last_moment_is_a_failure_and_not_the_end(
+    rig: Rig, hub: server.Hub
+) -> None:
+    source = model(hub, models.TINY_RIVER)
+    rig.start()
+    assert rig.process is not None
+    draft = note(rig, source).with_suffix(f".{rig.process.pid}")
+    draft.symlink_to("/dev/full")
+    wanted = rig.instruct(source)
+
+    failure = rig.failed(wanted)["failure"]
+    draft.unlink()
+    rig.serving(wanted)
+
+    assert failure["reason"] == "DiskFull"
+    assert "No space left on device" in failure["message"]
+    assert "Traceback" not in rig.said()
+
+
+def test_a_cache_with_something_else_in_the_place_of_a_file_is_tried_again(rig: Rig, hub: server.Hub) -> None:
+    source = model(hub, models.TINY_RIVER)
+    in_the_way = note(rig, source)
+    in_the_way.mkdir()
+    first = rig.instruct(rig.model("first"))
+    rig.start()
+    rig.serving(first)
+
+    wanted = rig.instruct(source)
+    shown = rig.failed(wanted)
+    in_the_way.rmdir()
+    rig.serving(wanted)
+
+    assert shown["failure"]["reason"] == "EngineExited"
+    assert "the model's files could not be prepared: IsADirectoryError" in shown["failure"]["message"]
+    assert shown["serving"] == first

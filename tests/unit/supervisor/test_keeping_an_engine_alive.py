@@ -231,3 +231,91 @@ def test_term_while_the_engine_loads_ends_at_once(rig: Rig) -> None:
 
     assert rig.end() == 0
     assert rig.engines() == {}
+
+
+def fault(rig: Rig, *, call: str, raises: str) -> Path:
+    """Have a call of the standard library raise in this supervisor for as long as a file is there; that file."""
+    broken = rig.folder / "broken"
+    library = rig.folder / "library"
+    library.mkdir()
+    (library / "sitecustomize.py").write_text(
+        f"""
+import hashlib, os, pathlib, threading
+real = {call}
+def faulty(*args, **kwargs):
+    if pathlib.Path({str(broken)!r}).exists():
+        raise {raises}
+    return real(*args, **kwargs)
+{call} = faulty
+"""
+    )
+    rig.variables = {**rig.variables, "PYTHONPATH": str(library)}
+    return broken
+
+
+def test_a_mistake_of_the_supervisor_is_told_and_ends_nothing(rig: Rig) -> None:
+    broken = fault(rig, call="os.waitid", raises="KeyError('nobody thought of it')")
+    wanted = rig.instruct(rig.model("one"))
+    rig.start()
+    rig.serving(wanted)
+
+    broken.touch()
+    shown = rig.wait(lambda now: now["failure"] is not None)
+    rig.hear("KeyError: 'nobody thought of it'\n", times=3)
+    again = rig.status()
+    broken.unlink()
+    healed = rig.wait(lambda now: now["failure"] is None)
+
+    assert shown["failure"]["reason"] == "EngineExited"
+    assert "KeyError: 'nobody thought of it'" in shown["failure"]["message"]
+    assert (shown["state"], shown["serving"]) == ("Serving", wanted)
+    assert again["state"] == healed["state"] == "Serving"
+    assert healed["lastFailure"] == shown["failure"]
+    assert healed["restarts"] == 0
+    assert rig.end() == 0
+
+
+def test_an_instruction_that_came_during_a_mistake_is_followed_after_it(rig: Rig) -> None:
+    broken = fault(rig, call="hashlib.sha256", raises="KeyError('nobody thought of it')")
+    broken.touch()
+    wanted = rig.instruct(rig.model("one"))
+    rig.start()
+    rig.wait(lambda now: now["failure"] is not None)
+    broken.unlink()
+
+    rig.serving(wanted)
+
+
+def test_term_ends_everything_in_spite_of_a_mistake_before(rig: Rig) -> None:
+    broken = fault(rig, call="os.waitid", raises="KeyError('nobody thought of it')")
+    rig.instruct(rig.model("one"))
+    broken.touch()
+    rig.start()
+    rig.wait(lambda now: now["failure"] is not None)
+    broken.unlink()
+
+    assert rig.end() == 0
+    assert rig.engines() == {}
+
+
+def test_an_engine_without_threads_to_follow_it_does_not_live_on(rig: Rig) -> None:
+    broken = fault(rig, call="threading.Thread.start", raises='RuntimeError("can\'t start new thread")')
+    rig.start()
+    rig.status()
+    broken.touch()
+    wanted = rig.instruct(rig.model("one"))
+    rig.hear("vllm cannot be run: [Errno 11] no thread can be started for it", times=2)
+    assert rig.engines() == {}
+    broken.unlink()
+
+    rig.serving(wanted)
+    assert len(rig.engines()) == 2
+
+
+def test_a_word_that_no_command_line_can_have_is_a_failure(rig: Rig) -> None:
+    rig.start()
+    failure = rig.failed(rig.instruct(rig.model("one"), argv=[*rig.command(), "a\0b"]))["failure"]
+
+    assert failure["reason"] == "EngineExited"
+    assert "vllm cannot be run: embedded null byte" in failure["message"]
+    rig.serving(rig.instruct(rig.model("two")))
