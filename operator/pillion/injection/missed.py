@@ -27,8 +27,8 @@ class Missed:
     name: str
     uid: str
     reason: Reason  # EngineMissing or RevisionStale
-    message: str
-    replaceable: bool  # a controller will make another one in its place
+    message: str  # with the way out, where the pod stays as it is
+    replaceable: bool  # a controller will make another one in its place, and no work is lost by that
 
 
 def missed_pods(candidates: Iterable[Mapping[str, Any]], sidecar: Mapping[str, Any]) -> list[Missed]:
@@ -40,7 +40,9 @@ def missed_pods(candidates: Iterable[Mapping[str, Any]], sidecar: Mapping[str, A
     | another revision            | missed    | the rollout replaces it    | the rollout replaces it |
     | whatever a user wrote       | missed    | fine                       | fine: never stale       |
 
-    Pods that end, that are over, or that the policy leaves alone for good are not missed.
+    Pods that end, that are over, or that the policy leaves alone for good are not missed. A pod that ends by
+    itself, as a Job's, is, while it runs; but it stays, because another one in its place would begin its work
+    anew.
     """
     found = [_missed(dict(pod), sidecar) for pod in candidates]
     return sorted((miss for miss in found if miss is not None), key=lambda miss: miss.name)
@@ -76,12 +78,26 @@ def _missed(pod: Raw, sidecar: Mapping[str, Any]) -> Missed | None:
         message = f"Pod {metadata['name']} asks for revision {wanted} of {model} and was given {given}."
     else:
         return None
-    owners = metadata.get("ownerReferences") or []
+    stays = _why_it_stays(pod)
     return Missed(
         pod=pod,
         name=metadata["name"],
         uid=metadata["uid"],
         reason=reason,
-        message=message,
-        replaceable=any(owner.get("controller") for owner in owners),
+        message=f"{message} {stays}" if stays else message,
+        replaceable=stays is None,
     )
+
+
+def _why_it_stays(pod: Raw) -> str | None:
+    """Why no other pod is made in its place, and what to do; None where one is."""
+    policy = pods.spec(pod).get("restartPolicy")
+    if pods.runs_to_completion(pods.spec(pod)):
+        return (
+            f"It stays as it is: its restartPolicy is {policy}, and pods are not restarted in the middle of their "
+            f"work. The label {names.INJECT_LABEL}: {names.INJECT_REQUIRED} on its template makes the next ones wait "
+            "for their engine."
+        )
+    if not any(owner.get("controller") for owner in pod["metadata"].get("ownerReferences") or []):
+        return "It stays as it is, because no controller would make it again: delete it and create it anew."
+    return None

@@ -79,7 +79,34 @@ def test_only_a_pod_with_a_controller_can_be_replaced() -> None:
         ("a", "uid-a", False),
         ("b", "uid-b", True),
     ]
-    assert found[0].message == "Pod a has no engine for chat, which its marker asks for."
+    assert found[0].message == (
+        "Pod a has no engine for chat, which its marker asks for. "
+        "It stays as it is, because no controller would make it again: delete it and create it anew."
+    )
+    assert found[1].message == "Pod b has no engine for chat, which its marker asks for."
+
+
+@pytest.mark.parametrize("policy", ["OnFailure", "Never"])
+@pytest.mark.parametrize(
+    ("engine", "reason"),
+    [(None, Reason.ENGINE_MISSING), (OLD, Reason.REVISION_STALE)],
+    ids=["none", "an old one"],
+)
+def test_a_pod_that_ends_by_itself_is_told_of_and_left_to_its_work(
+    policy: str, engine: str | None, reason: Reason
+) -> None:
+    job = pod(marker=NOW, engine=engine, spec={"restartPolicy": policy})
+    (missed,) = injection.missed_pods([job], SIDECAR)
+    assert (missed.reason, missed.replaceable) == (reason, False)
+    assert f"its restartPolicy is {policy}" in missed.message
+    assert "pillion.dev/inject: required" in missed.message
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+@pytest.mark.parametrize("policy", ["Always", "OnFailure", "Never"])
+def test_a_finished_pod_is_never_missed(phase: str, policy: str) -> None:
+    finished = pod(marker=NOW, engine=None, spec={"restartPolicy": policy}, status={"phase": phase})
+    assert injection.missed_pods([finished], SIDECAR) == []
 
 
 def test_an_instruction_that_cannot_be_read_names_no_revision() -> None:
