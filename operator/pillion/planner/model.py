@@ -34,7 +34,7 @@ class TargetShape:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     affinity: Raw | None = None
     tolerations: tuple[Raw, ...] = ()
-    cpu_millis: int = 0  # requests of one pod's own containers
+    cpu_millis: int = 0  # requests of one pod's own containers, and of the engines beside the new one
     memory_bytes: int = 0
     ephemeral_bytes: int = 0
     accelerators: Mapping[str, int] = field(default_factory=dict)  # requests by resource name
@@ -42,6 +42,9 @@ class TargetShape:
     guaranteed: bool = (
         False  # its containers request what they are limited to, and have to with an engine too
     )
+    beside: tuple[
+        str, ...
+    ] = ()  # models whose engines are in the same pods: counted above like the pods' own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,7 +180,9 @@ class PlanRequest:
     reserved: Mapping[str, int] = field(
         default_factory=dict
     )  # by product: counted on by plans without pods yet
-    own: Mapping[str, int] = field(default_factory=dict)  # by product: held by this target's own engine pods
+    own: Mapping[str, Mapping[str, int]] = field(
+        default_factory=dict
+    )  # by node and resource: held by this target's own pods, and free once these are replaced
     previous: Plan | None = None  # sticky: its choice stays while it is possible
     images: Mapping[str, str] = field(default_factory=dict)  # by device: in place of the pinned ones
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pillion.api.modeldeployment import ModelDeploymentSpec
-from pillion.hardware import AcceleratorPool, NodeAccelerators, NodeRoom, Raw, scheduling
+from pillion.hardware import AcceleratorPool, Inventory, NodeAccelerators, NodeRoom, Raw, scheduling
 from pillion.planner import wording
 from pillion.planner.model import TargetShape
 from pillion.planner.resources import Needs
@@ -65,7 +65,8 @@ def of_rules(
     if lacking is not None:
         yield Obstacle(verb="lacks", words=f"the label {lacking} of the target's own nodeSelector")
     if not scheduling.affinity_allows(target.affinity, labels=room.labels, node_name=room.name):
-        yield Obstacle(verb="does", words="not match the target's own required node affinity")
+        beside = f", with ModelDeployment {wording.listed(target.beside)} beside it" if target.beside else ""
+        yield Obstacle(verb="does", words=f"not match the target's own required node affinity{beside}")
     taint = scheduling.untolerated(room.taints, tolerated)
     if taint is not None:
         yield Obstacle(
@@ -108,6 +109,22 @@ def of_accelerators(there: NodeAccelerators, *, per_pod: int) -> Iterator[Obstac
     """Accelerators of one pod are on one node."""
     if there.total < per_pod:
         yield Obstacle(verb="has", words=f"of the {per_pod} accelerators that a pod takes", has=there.total)
+
+
+def of_other_accelerators(
+    room: NodeRoom, target: TargetShape, inventory: Inventory, *, engines: str | None
+) -> Iterator[Obstacle]:
+    """Accelerators that the pod's other containers take, and the new engine does not (`engines` is its resource)."""
+    for resource in sorted(set(target.accelerators) - {engines}):
+        pools = [pool for pool in inventory.accelerators if pool.resource == resource]
+        there = sum(node.total for pool in pools for node in pool.nodes if node.name == room.name)
+        # Other vendors' resources are not counted, so that nobody knows which node has them.
+        if pools and there < target.accelerators[resource]:
+            yield Obstacle(
+                verb="has",
+                words=f"of the {target.accelerators[resource]} x {resource} that the pod's other containers take",
+                has=there,
+            )
 
 
 def told(found: Iterable[Obstacle]) -> str:

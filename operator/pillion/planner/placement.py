@@ -87,7 +87,15 @@ def open_to(request: PlanRequest, pool: AcceleratorPool | None) -> Open:
     accelerators: list[NodeAccelerators] = []
     closed: list[Obstacle] = []
     for room, node in there:
-        obstacle = next(obstacles.of_rules(room, request.spec, target, tolerations), None)
+        obstacle = next(
+            itertools.chain(
+                obstacles.of_rules(room, request.spec, target, tolerations),
+                obstacles.of_other_accelerators(
+                    room, target, request.inventory, engines=pool.resource if pool is not None else None
+                ),
+            ),
+            None,
+        )
         if obstacle is not None:
             closed.append(obstacle)
             continue
@@ -118,15 +126,18 @@ def on_accelerators(
             eligible.append(each)
         else:
             closed.append(obstacle)
-    held, reserved = request.own.get(pool.product, 0), request.reserved.get(pool.product, 0)
-    slots = [_slots(each.free // per_pod, target) for each in eligible]
-    free = sum(each.free for each in eligible)
+    reserved = request.reserved.get(pool.product, 0)
+    own = {each.name: request.own.get(each.name, {}).get(pool.resource, 0) for each in eligible}
+    # Counted node by node: what two nodes have free makes no room for one pod.
+    now = sum(_slots(each.free // per_pod, target) for each in eligible)
+    later = sum(_slots(min(each.total, each.free + own[each.name]) // per_pod, target) for each in eligible)
+    free = sum(min(each.total, each.free + own[each.name]) for each in eligible)
     return Placement(
         nodes=len(eligible),
         accelerators_total=sum(each.total for each in eligible),
-        accelerators_free=max(0, free + held - reserved),
-        pods=max(0, sum(slots) + held // per_pod - -(-reserved // per_pod)),
-        pods_now=max(0, sum(slots) - -(-reserved // per_pod)),
+        accelerators_free=max(0, free - reserved),
+        pods=max(0, later - -(-reserved // per_pod)),
+        pods_now=max(0, now - -(-reserved // per_pod)),
         obstacles=obstacles.told(closed),
     )
 

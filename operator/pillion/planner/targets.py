@@ -1,6 +1,7 @@
 """What does a target's pod template say about where an engine can run?"""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pillion.api import names
@@ -19,6 +20,7 @@ def target_shape(
     surge_pods: int = 0,
     max_pods: int | None = None,
     one_pod_per_node: bool = False,
+    beside: Sequence[str] = (),
 ) -> TargetShape:
     """The shape of a target from its pod template's spec; engines that stand in it are left out.
 
@@ -28,8 +30,12 @@ def target_shape(
         surge_pods: further ones during a rollout.
         max_pods: an autoscaler's maximum.
         one_pod_per_node: a DaemonSet.
+        beside: the models whose engines stand in the spec and stay: the new engine shares the pod with them.
     """
-    requested = pod_requests.requests(pod_spec, leave_out=_is_engine)
+    staying = {names.container_name(model) for model in beside}
+    requested = pod_requests.requests(
+        pod_spec, leave_out=lambda name: _is_engine(name) and name not in staying
+    )
     return TargetShape(
         pods=pods,
         surge_pods=surge_pods,
@@ -43,6 +49,7 @@ def target_shape(
         accelerators={name: number for name, number in sorted(requested.items()) if name not in _SMALL},
         one_pod_per_node=one_pod_per_node,
         guaranteed=_is_guaranteed(pod_spec),
+        beside=tuple(beside),
     )
 
 

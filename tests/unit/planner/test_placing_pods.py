@@ -36,7 +36,7 @@ def test_what_is_told_of_the_product() -> None:
         ),
         pytest.param({"pods": 2, "beside": [nodes.pod("a", gpu="1")]}, False, id="another pod has one"),
         pytest.param(
-            {"pods": 2, "beside": [nodes.pod("a", gpu="1")], "own": {"NVIDIA-L4": 1}},
+            {"pods": 2, "beside": [nodes.pod("a", gpu="1")], "own": {"a": {"nvidia.com/gpu": 1}}},
             True,
             id="the target's own engine has it",
         ),

@@ -26,7 +26,7 @@ def request(
     surge: int = 0,
     target: planner.TargetShape | None = None,
     reserved: dict[str, int] | None = None,
-    own: dict[str, int] | None = None,
+    own: dict[str, dict[str, int]] | None = None,
     previous: planner.Plan | None = None,
     images: dict[str, str] | None = None,
     **parts: Raw,
@@ -41,7 +41,7 @@ def request(
         surge: pods that a rollout makes beyond them.
         target: in place of `pods` and `surge`.
         reserved: accelerators that other plans count on.
-        own: accelerators that the target's own engines hold.
+        own: accelerators that the target's own pods hold, by node and resource.
         previous: the plan before.
         images: of the operator, by device.
         parts: of the spec, as a user writes them.
