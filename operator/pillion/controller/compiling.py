@@ -1,7 +1,7 @@
 """Which ModelSidecar makes a plan true? Pure: a plan, the facts and the spec in, the object out."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pillion import engines, injection, planner
@@ -15,7 +15,16 @@ from pillion.api.modeldeployment import (
 )
 from pillion.facts import ModelFacts
 
-__all__ = ["compile_sidecar", "free_port", "plain_policy", "port_pair", "served_names", "task_of"]
+__all__ = [
+    "age",
+    "compile_sidecar",
+    "free_port",
+    "plain_policy",
+    "port_pair",
+    "served_names",
+    "task_of",
+    "with_engines",
+]
 
 Raw = dict[str, Any]
 
@@ -32,14 +41,21 @@ def task_of(spec: ModelDeploymentSpec, facts: ModelFacts) -> Task:
     return spec.model.task if spec.model.task is not Task.AUTO else facts.task
 
 
-def free_port(wanted: int | None, *, taken: Iterable[int]) -> int:
-    """The engine's port: the user's own, or the first free pair (engine, supervisor) from 18000 up.
+def free_port(wanted: int | None, *, taken: Iterable[int], present: int | None = None) -> int:
+    """The engine's port: the user's own, the present one, or the first free pair (engine, supervisor) from 18000 up.
 
-    `taken` holds every port in use, of engines, of supervisors and of the target's own containers.
+    A new port needs new pods, so that a model keeps its pair as long as nobody else has it.
+
+    Args:
+        wanted: the user's own.
+        taken: every port in use, of other engines, of their supervisors and of the target's own containers.
+        present: of the model's ModelSidecar.
     """
     if wanted is not None:
         return wanted
     in_use = set(taken)
+    if present is not None and not in_use & {present, names.supervisor_port(present)}:
+        return present
     port = names.FIRST_PORT
     while in_use & {port, names.supervisor_port(port)}:
         port += 2
@@ -52,19 +68,36 @@ def port_pair(sidecar: Raw) -> tuple[int, int]:
     return declared - 1, declared
 
 
+def age(deployment: ModelDeployment) -> tuple[str, str]:
+    """Smaller is older; of two of one second the name decides."""
+    return (deployment.metadata.creation_timestamp or "", deployment.metadata.name)
+
+
+def with_engines(pod_spec: Raw, sidecars: Sequence[Raw]) -> Raw:
+    """The spec of a template's pods with the engines of some models in them."""
+    models = [sidecar["metadata"]["name"] for sidecar in sidecars]
+    pod: Raw = {
+        "metadata": {
+            "labels": {names.INJECT_LABEL: names.INJECT_WANTED},
+            "annotations": {names.model_annotation(model): "planned" for model in models},
+        },
+        "spec": pod_spec,
+    }
+    injected: Raw = injection.inject(pod, sidecars, excluded_namespaces=())["spec"] if models else pod_spec
+    return injected
+
+
 def plain_policy(
     deployment: ModelDeployment, task: Task, *, neighbours: Iterable[tuple[ModelDeployment, Task | None]]
 ) -> str:
     """Which pods get `OPENAI_*` from this model: of several beside one target, the oldest that generates text.
 
+    `neighbours` are those that may get them too, and what they do, where that is known.
     Where pods opt in by themselves nobody knows which models they name, so only a pod with a single model gets them.
     """
     spec = deployment.spec
     if spec.target_ref is None:
         return "SingleModel"
-
-    def age(candidate: ModelDeployment) -> tuple[str, str]:
-        return (candidate.metadata.creation_timestamp or "", candidate.metadata.name)
 
     same_target = [
         (other, other_task) for other, other_task in neighbours if other.spec.target_ref == spec.target_ref
@@ -147,7 +180,7 @@ def _settings(
     secret = spec.model.token_secret_ref
     return engines.EngineSettings(
         name=deployment.metadata.name,
-        image=spec.engine.image or plan.image,
+        image=plan.image,
         device=plan.device.value,
         model=engines.HubModel(repo=plan.checkpoint, commit=plan.commit, files=facts.files),
         served_names=served_names(deployment),
@@ -159,7 +192,7 @@ def _settings(
         else engines.CacheVolume(
             size_limit_bytes=None, claim_name=claim.claim_name, claim_sub_path=claim.sub_path
         ),
-        startup_timeout_seconds=spec.startup_timeout_seconds or plan.startup_timeout_seconds,
+        startup_timeout_seconds=plan.startup_timeout_seconds,
         context_tokens=plan.context_tokens,
         max_num_seqs=plan.max_num_seqs,
         max_num_batched_tokens=plan.max_num_batched_tokens,

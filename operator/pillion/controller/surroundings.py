@@ -1,0 +1,140 @@
+"""What of the cluster does a plan depend on, beside our own objects?
+
+Nodes, the pods on them, a namespace's labels, the admission policies, and a Secret. They are read where a plan is
+needed, and no watch follows them.
+"""
+
+import asyncio
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pillion import hardware, injection
+from pillion.api.reasons import Reason
+from pillion.controller import pods as pod_facts
+from pillion.controller.store import Key, models_of
+from pillion.controller.world import Finding
+from pillion.facts import FactsError, tokens
+from pillion.kube import resources
+from pillion.kube.client import Cluster, Forbidden, NotFound
+from pillion.kube.resources import Resource
+
+__all__ = ["Snapshot", "Surroundings"]
+
+Raw = dict[str, Any]
+
+SECRETS = Resource(plural="secrets", kind="Secret")
+
+# Nodes and namespaces change slowly, and reservations cover what changes fast: a burst of plans reads them once.
+FRESH_SECONDS = 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """Nodes, and the pods on them, of one moment: what engines hold there is no more in what is free."""
+
+    inventory: hardware.Inventory
+    pods: Mapping[
+        Key, tuple[Raw, ...]
+    ]  # by the model that they ask for; those that have a node and have not ended
+
+    def product(self, node: str, resource: str) -> str | None:
+        """Which accelerator a node has under the name of a resource; None where its labels do not tell."""
+        for pool in self.inventory.accelerators:
+            if pool.resource == resource and any(there.name == node for there in pool.nodes):
+                return pool.product
+        return None
+
+
+class Surroundings:
+    """Reads them, and keeps what it read for a moment."""
+
+    def __init__(self, cluster: Cluster, clock: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._policy_seen = False
+        self._snapshot: tuple[float, Snapshot] | None = None
+        self._labels: dict[str, tuple[float, dict[str, str]]] = {}  # by namespace, and when they were read
+
+    async def snapshot(self) -> Snapshot:
+        """The nodes and what is on them, at most a second old. Asked by one caller at a time.
+
+        Without any accelerator no pod is listed: a plan for the CPU goes by what nodes have, and what is free there
+        decides a warning alone. For thousands of pods that is not worth a list.
+        """
+        if self._snapshot is not None and self._clock() - self._snapshot[0] < FRESH_SECONDS:
+            return self._snapshot[1]
+        began = self._clock()
+        nodes = await self._cluster.list(resources.NODES)
+        read = await asyncio.to_thread(_snapshot, nodes, ())
+        if read.inventory.accelerators:
+            pods = await self._cluster.list(
+                resources.PODS, fields="status.phase!=Succeeded,status.phase!=Failed"
+            )
+            read = await asyncio.to_thread(_snapshot, nodes, pods)
+        self._snapshot = (began, read)
+        return read
+
+    async def namespace_labels(self, namespace: str) -> dict[str, str]:
+        """A namespace's labels, at most a second old."""
+        read_at, labels = self._labels.get(namespace, (float("-inf"), {}))
+        if self._clock() - read_at >= FRESH_SECONDS:
+            found = await self._cluster.get(resources.NAMESPACES, None, namespace)
+            labels = found["metadata"].get("labels") or {}
+            self._labels[namespace] = (self._clock(), labels)
+        return labels
+
+    async def missing_policy(self) -> Finding | None:
+        """Whether the admission policy is there; asked until it was seen once."""
+        if self._policy_seen:
+            return None
+        for resource in (resources.MUTATING_POLICIES, resources.MUTATING_POLICY_BINDINGS):
+            try:
+                await self._cluster.get(resource, None, injection.POLICY_NAME)
+            except Forbidden:
+                break  # rights that somebody cut down: nobody can tell, and pods that are missed are reported
+            except NotFound:
+                return Finding(
+                    reason=Reason.POLICY_MISSING,
+                    message=f"The cluster has no {resource.kind} {injection.POLICY_NAME}, so no pod would get an "
+                    "engine; install the chart's policies (helm upgrade, or kubectl apply -f manifests/pillion.yaml).",
+                )
+        self._policy_seen = True
+        return None
+
+    async def token(self, namespace: str, *, name: str, key: str) -> str:
+        """The token in a Secret.
+
+        Raises:
+            FactsError: there is none that can be read and sent.
+        """
+        where = f"spec.model.tokenSecretRef: Secret {name}"
+        try:
+            secret = await self._cluster.get(SECRETS, namespace, name)
+        except NotFound as error:
+            raise FactsError(
+                Reason.TOKEN_NOT_READABLE, f"{where} does not exist in namespace {namespace}"
+            ) from error
+        except Forbidden as error:
+            raise FactsError(
+                Reason.TOKEN_NOT_READABLE,
+                f"{where} may not be read by the operator; grant it by a Role with verb get on this one Secret "
+                "(docs/security.md has it)",
+            ) from error
+        data = secret.get("data") or {}
+        if data.get(key) is None:
+            held = ", ".join(sorted(data)) or "nothing"
+            raise FactsError(Reason.TOKEN_NOT_READABLE, f"{where} has no key {key!r}; it has {held}")
+        return tokens.token(data[key], where=f"{where}, key {key!r},")
+
+
+def _snapshot(nodes: Sequence[Raw], pods: Sequence[Raw]) -> Snapshot:
+    by_model: defaultdict[Key, list[Raw]] = defaultdict(list)
+    for pod in pods:
+        if pod["spec"].get("nodeName") and not pod_facts.is_finished(pod):
+            for model in models_of(pod):
+                by_model[Key(pod["metadata"]["namespace"], model)].append(pod)
+    return Snapshot(
+        inventory=hardware.inventory(nodes, pods), pods={key: tuple(found) for key, found in by_model.items()}
+    )
