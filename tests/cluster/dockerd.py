@@ -278,6 +278,7 @@ def _launch(programs: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if _answers(_ours(programs)):
+            process.returncode = 0  # it stays when we go; Python would warn of a child left running
             return
         if process.poll() is not None:
             break

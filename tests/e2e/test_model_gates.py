@@ -11,8 +11,10 @@ from tests.e2e.harness.waiting import NotYet, until
 from tests.hub import models
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.e2e.harness.application import Application
-    from tests.e2e.harness.cluster import Raw, Space
+    from tests.e2e.harness.cluster import Raw, Sight, Space
     from tests.e2e.harness.models import Model
 
 GATE = "pillion.dev/ModelReady"
@@ -68,7 +70,7 @@ def test_with_the_readiness_gate_the_pod_is_ready_exactly_while_its_model_serves
     assert container_status(application.pod(), CONTAINER)["restartCount"] == 0
 
 
-def mine(pod: Raw, sights: list) -> list:  # type: ignore[type-arg]
+def mine(pod: Raw, sights: Sequence[Sight]) -> list[Sight]:
     return [sight for sight in sights if sight.object["metadata"]["uid"] == pod["metadata"]["uid"]]
 
 

@@ -33,10 +33,6 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 print(json.dumps(found))
 """
 KILL = "import os, sys; os.kill(int(sys.argv[1]), 9)"
-STATUS = """
-import sys, urllib.request
-print(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/status", timeout=5).read().decode())
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,8 +109,3 @@ class Engine:
         ).stdout.strip()
         assert told.isdigit(), f"crictl names no process for {identity}: {told!r}"
         node.node_exec("sh", "-c", f"kill -9 {told}", node=pod["spec"]["nodeName"])
-
-    def status(self, *, port: int = 18001) -> Raw:
-        """What the supervisor says of itself."""
-        told: Raw = json.loads(self.space.run_python(self.pod, self.container, STATUS, str(port)))
-        return told
