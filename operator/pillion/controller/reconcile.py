@@ -104,6 +104,10 @@ class Reconciler:
                 await self._act.sweep(key.namespace)
             return
         await self._report(world, actions, result)
+        if result.sidecar_written:
+            # What one pod has room for, and who gets the plain variables, depends on who is injected beside it.
+            for neighbour in self._store.beside(key):
+                self._queue.add(neighbour)
         if isinstance(world.proposal, Proposed) and result.sidecar_written and result.problem is None:
             self._planning.forget(key)
         self._schedule(key, actions, result)
