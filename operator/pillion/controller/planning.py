@@ -41,8 +41,10 @@ class Planning:
         clock: Callable[[], float],
         *,
         read: Callable[..., ModelFacts] = facts_hub.read,
+        trusted: Callable[..., tuple[ModelFacts, ...]] = facts_hub.trusted_quantizations,
     ) -> None:
         self._read = read
+        self._trusted = trusted
         self._settings = settings
         self._surroundings = Surroundings(cluster, clock)
         self._facts_cache = FactsCache()
@@ -269,15 +271,15 @@ class Planning:
         found = [own, *variants]
         if deployment.spec.quantization.checkpoints is Checkpoints.TRUSTED_PUBLISHERS:
             known = {checkpoint.repo for checkpoint in found}
-            trusted = await asyncio.to_thread(
-                facts_hub.trusted_quantizations,
+            quantized = await asyncio.to_thread(
+                self._trusted,
                 own,
                 token=token,
                 endpoint=self._settings.hub_endpoint,
                 cache=self._facts_cache,
                 timeout_seconds=self._settings.hub_timeout_seconds,
             )
-            found += [checkpoint for checkpoint in trusted if checkpoint.repo not in known]
+            found += [checkpoint for checkpoint in quantized if checkpoint.repo not in known]
         return tuple(found)
 
     def _target_shape(self, world: World, pod_spec: Raw) -> planner.TargetShape | None:

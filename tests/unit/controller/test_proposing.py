@@ -82,6 +82,7 @@ class Bench:
             Settings(),
             lambda: self.now,
             read=self._read,
+            trusted=lambda *_, **__: (),
         )
 
     def _read(self, repo: str, *, token: str | None, **_: Any) -> ModelFacts:
