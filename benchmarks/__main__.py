@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run what was asked for. Exit status 1: something could not be measured."""
     options = _parser().parse_args()
+    # Whoever ends it early gets what was started ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     outcomes, version, failed = [], "", False
     for name in options.scenarios or scenarios.SCENARIOS:
         started = time.monotonic()
