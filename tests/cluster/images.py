@@ -13,28 +13,23 @@ import io
 import json
 import platform
 import shutil
+import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from tests.cluster import cache, rootfs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ARCHITECTURES = {
     "x86_64": "amd64",
     "aarch64": "arm64",
 }  # what the kernel says → what image configurations say
-
-OCI_MEDIA_TYPES = {
-    "manifest": "application/vnd.oci.image.manifest.v1+json",
-    "config": "application/vnd.oci.image.config.v1+json",
-    "layer": "application/vnd.oci.image.layer.v1.tar",
-}
 
 
 class Tree:
@@ -119,8 +114,13 @@ class Tree:
 class Layer:
     """A layer's tar in the cache."""
 
-    tar: Path
-    digest: str  # sha256:... of the tar as it is
+    tar: Path  # may be packed with zstd
+    digest: str  # sha256:... of the plain tar
+    blob: str = ""  # sha256:... of the file, where it is packed
+
+    def name(self) -> str:
+        """The digest that the file goes by in an archive."""
+        return self.blob or self.digest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,21 +163,49 @@ def architecture() -> str:
     return ARCHITECTURES.get(machine, machine)
 
 
-def layer(name: str, *, recipe: str, fill: Callable[[Tree, Path], None], progress: cache.Progress) -> Layer:
-    """A layer of the cache; `fill(tree, workshop)` describes it when it has to be made, with a folder to work
-    in.
+def layer(
+    name: str,
+    *,
+    recipe: str,
+    fill: Callable[[Tree, Path], None],
+    progress: cache.Progress,
+    packed: bool = False,
+) -> Layer:
+    """A layer of the cache.
+
+    Args:
+        name: its name there.
+        recipe: hash of all that decides what is in it.
+        fill: describes the layer when it has to be made; is given a folder to work in.
+        progress: told what takes long.
+        packed: keep it packed where this machine has zstd; worth a minute for layers of gigabytes, which are
+            read and written several times on their way into a node.
     """
 
     def make(draft: Path) -> None:
         workshop = Path(tempfile.mkdtemp(prefix="workshop.", dir=draft))
         tree = Tree()
         fill(tree, workshop)
-        digest = tree.write(draft / "layer.tar")
-        (draft / "digest").write_text(digest)
+        (draft / "digest").write_text(tree.write(draft / "layer.tar"))
         shutil.rmtree(workshop)
+        if packed and shutil.which("zstd"):
+            (draft / "blob").write_text(pack(draft / "layer.tar"))
 
     entry = cache.made(cache.root() / "layers" / name, recipe=recipe, make=make, progress=progress)
-    return Layer(tar=entry / "layer.tar", digest=(entry / "digest").read_text())
+    blob = entry / "blob"
+    return Layer(
+        tar=entry / "layer.tar",
+        digest=(entry / "digest").read_text(),
+        blob=blob.read_text() if blob.exists() else "",
+    )
+
+
+def pack(tar: Path) -> str:
+    """Pack the file with zstd in its place; return its digest."""
+    packed = tar.with_suffix(".zst")
+    subprocess.run(["zstd", "--quiet", "-3", "-T0", tar, "-o", packed], check=True, capture_output=True)
+    packed.replace(tar)
+    return f"sha256:{_sha256(tar)}"
 
 
 def archive(name: str, images: Sequence[Image], *, progress: cache.Progress) -> Path:
@@ -201,16 +229,16 @@ def write(path: Path, images: Iterable[Image]) -> None:
         for image in images:
             configuration = image.configuration()
             config_name = f"{image.identity().removeprefix('sha256:')}.json"
-            layer_names = [f"{layer.digest.removeprefix('sha256:')}/layer.tar" for layer in image.layers]
+            layer_names = [f"{layer.name().removeprefix('sha256:')}/layer.tar" for layer in image.layers]
             for layer_name, source in zip(layer_names, image.layers, strict=True):
                 if layer_name not in written:
                     written.add(layer_name)
-                    _add(tar, layer_name, source.tar)
+                    add(tar, layer_name, source.tar)
             if config_name not in written:
                 written.add(config_name)
-                _add(tar, config_name, configuration)
+                add(tar, config_name, configuration)
             manifest.append({"Config": config_name, "RepoTags": list(image.names), "Layers": layer_names})
-        _add(tar, "manifest.json", json.dumps(manifest, sort_keys=True).encode())
+        add(tar, "manifest.json", json.dumps(manifest, sort_keys=True).encode())
 
 
 def identities(path: Path) -> dict[str, str]:
@@ -223,62 +251,6 @@ def identities(path: Path) -> dict[str, str]:
         for entry in manifest
         for name in entry["RepoTags"]
     }
-
-
-def write_missing(path: Path, target: IO[bytes], *, present: Collection[str]) -> None:
-    """Write an archive's images as an OCI layout without the layers that the receiver has (by digest).
-
-    containerd takes a layout whose blobs it has already, where an archive of `docker save` must be complete; so a
-    change to a program costs its own layer, not the whole root once more.
-    """
-    with tarfile.open(path) as source, tarfile.open(fileobj=target, mode="w|", bufsize=1 << 20) as tar:
-        member = source.extractfile("manifest.json")
-        saved = json.load(member) if member else []
-        written = set(present)
-        index = []
-        for entry in saved:
-            config_digest = f"sha256:{entry['Config'].removesuffix('.json')}"
-            blobs = {config_digest: source.getmember(entry["Config"])}
-            blobs |= {f"sha256:{name.split('/', 1)[0]}": source.getmember(name) for name in entry["Layers"]}
-            for digest, header in blobs.items():
-                if digest not in written:
-                    written.add(digest)
-                    _copy_blob(source, header, tar, digest)
-            manifest = _manifest(config_digest, blobs)
-            digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-            _add(tar, _blob_name(digest), manifest)
-            index += [
-                _descriptor("manifest", digest, len(manifest))
-                | {"annotations": {"io.containerd.image.name": name}}
-                for name in entry["RepoTags"]
-            ]
-        _add(tar, "index.json", json.dumps({"schemaVersion": 2, "manifests": index}).encode())
-        _add(tar, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-
-
-def _manifest(config_digest: str, blobs: Mapping[str, tarfile.TarInfo]) -> bytes:
-    config, *layers = blobs.items()
-    document = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MEDIA_TYPES["manifest"],
-        "config": _descriptor("config", config_digest, config[1].size),
-        "layers": [_descriptor("layer", digest, header.size) for digest, header in layers],
-    }
-    return json.dumps(document, sort_keys=True).encode()
-
-
-def _descriptor(what: str, digest: str, size: int) -> dict[str, object]:
-    return {"mediaType": OCI_MEDIA_TYPES[what], "digest": digest, "size": size}
-
-
-def _blob_name(digest: str) -> str:
-    return f"blobs/{digest.replace(':', '/')}"
-
-
-def _copy_blob(source: tarfile.TarFile, header: tarfile.TarInfo, tar: tarfile.TarFile, digest: str) -> None:
-    copied = tarfile.TarInfo(_blob_name(digest))
-    copied.mode, copied.size = 0o644, header.size
-    tar.addfile(copied, source.extractfile(header))
 
 
 class _Hashing(io.RawIOBase):
@@ -295,7 +267,8 @@ class _Hashing(io.RawIOBase):
         return self._target.write(view)
 
 
-def _add(tar: tarfile.TarFile, name: str, contents: bytes | Path) -> None:
+def add(tar: tarfile.TarFile, name: str, contents: bytes | Path) -> None:
+    """Add a file of these bytes, or those of the file at the path, with nothing that tells when or by whom."""
     header = tarfile.TarInfo(name)
     header.mode = 0o644
     if isinstance(contents, bytes):

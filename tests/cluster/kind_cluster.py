@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.cluster import ClusterError, binaries, cache, dockerd, images
+from tests.cluster import ClusterError, binaries, cache, dockerd, images, oci_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def _import(cluster: KindCluster, node: str, archive: Path) -> None:
         assert importing.stdin is not None
         assert importing.stderr is not None
         with contextlib.suppress(BrokenPipeError), importing.stdin as target:
-            images.write_missing(archive, target, present=present)
+            oci_layout.write_missing(archive, target, present=present)
         said = importing.stderr.read().decode(errors="replace")
     if importing.returncode:
         raise KindError(f"{node} does not take {archive}: {reason(said)}")

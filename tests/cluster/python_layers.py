@@ -76,6 +76,7 @@ def packages(
     *,
     progress: cache.Progress,
     after: Callable[[Path], None] | None = None,
+    packed: bool = False,
 ) -> images.Layer:
     """A layer with Python packages, installed by this machine's pip for the root's Python.
 
@@ -86,6 +87,7 @@ def packages(
         inputs: files that these words name, whose contents decide what is installed.
         progress: told what takes long.
         after: has the last word on the folder with the packages.
+        packed: keep the layer packed, which pays off for gigabytes.
     """
 
     def fill(tree: images.Tree, workshop: Path) -> None:
@@ -102,7 +104,7 @@ def packages(
         word for word in wanted if not word.startswith("/")
     ]  # where the repository lies is not part of the recipe
     recipe = cache.recipe_hash(RECIPE, root.digest, stable, contents)
-    return images.layer(layer, recipe=recipe, fill=fill, progress=progress)
+    return images.layer(layer, recipe=recipe, fill=fill, progress=progress, packed=packed)
 
 
 def pip_install(target: Path, wanted: Sequence[str]) -> None:

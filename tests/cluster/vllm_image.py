@@ -33,6 +33,7 @@ def image(*, progress: cache.Progress = print) -> images.Image:
         [REQUIREMENTS],
         progress=progress,
         after=_name_itself_vllm,
+        packed=True,
     )
     command = images.layer(
         "vllm-command",

@@ -6,12 +6,13 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import images
+from tests.cluster import images, oci_layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,7 +208,7 @@ def test_layers_that_the_receiver_has_stay_out_and_are_still_named(tmp_path: Pat
     images.write(tmp_path / "app.tar", [image])
     sent = io.BytesIO()
 
-    images.write_missing(tmp_path / "app.tar", sent, present={bottom.digest})
+    oci_layout.write_missing(tmp_path / "app.tar", sent, present={bottom.digest})
 
     blobs = blobs_of(sent.getvalue())
     [entry] = json.loads(blobs["index.json"])["manifests"]
@@ -220,3 +221,26 @@ def test_layers_that_the_receiver_has_stay_out_and_are_still_named(tmp_path: Pat
     ]
     assert blobs[f"blobs/{top.digest.replace(':', '/')}"] == top.tar.read_bytes()
     assert f"blobs/{bottom.digest.replace(':', '/')}" not in blobs
+
+
+@pytest.mark.skipif(
+    shutil.which("zstd") is None, reason="zstd is not installed; layers stay plain without it"
+)
+def test_a_packed_layer_goes_by_the_digest_of_the_packed_file(tmp_path: Path) -> None:
+    plain = layer(tmp_path, images.Tree().file("app", b"program" * 1000))
+    size = plain.tar.stat().st_size
+    packed = images.Layer(digest=plain.digest, tar=plain.tar, blob=images.pack(plain.tar))
+    images.write(tmp_path / "app.tar", [images.Image(names=["localhost/app:dev"], layers=[packed])])
+    sent = io.BytesIO()
+
+    oci_layout.write_missing(tmp_path / "app.tar", sent, present=())
+
+    blobs = blobs_of(sent.getvalue())
+    [entry] = json.loads(blobs["index.json"])["manifests"]
+    manifest = json.loads(blobs[f"blobs/{entry['digest'].replace(':', '/')}"])
+    config = json.loads(blobs[f"blobs/{manifest['config']['digest'].replace(':', '/')}"])
+    [told] = manifest["layers"]
+    assert packed.tar.stat().st_size < size
+    assert told["digest"] == f"sha256:{hashlib.sha256(packed.tar.read_bytes()).hexdigest()}"
+    assert told["mediaType"] == "application/vnd.oci.image.layer.v1.tar+zstd"
+    assert config["rootfs"]["diff_ids"] == [plain.digest]
