@@ -147,7 +147,7 @@ class Others:
             number
             for node, amounts in held.items()
             for resource, number in amounts.items()
-            if snapshot.product(node, resource) == plan.product
+            if snapshot.products.get((node, resource)) == plan.product
         )
 
     def _all_sidecars(self) -> Iterator[Raw]:

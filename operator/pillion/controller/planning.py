@@ -149,7 +149,15 @@ class Planning:
                 facts=checkpoints[0],
             )
         chosen = next(found for found in checkpoints if found.repo == outcome.plan.checkpoint)
-        sidecar = self._sidecar(world, deployment, plan=outcome.plan, facts=chosen, pod_spec=pod_spec)
+        other_ports = self._others.ports(world.key)  # of the whole namespace: gathered once
+        sidecar = self._sidecar(
+            world,
+            deployment,
+            plan=outcome.plan,
+            facts=chosen,
+            pod_spec=pod_spec,
+            taken=_declared_ports(pod_spec).union(*other_ports.values()),
+        )
         notices = injection.notices(pod_spec, sidecar) if pod_spec else []
         return Proposed(
             plan_key=world.plan_key,
@@ -159,7 +167,12 @@ class Planning:
             served_names=compiling.served_names(deployment),
             warnings=(*warnings, *notices),
             obstacle=self._obstacle(
-                world, deployment, sidecar=sidecar, pod_spec=pod_spec, namespace_labels=namespace_labels
+                world,
+                deployment,
+                sidecar=sidecar,
+                pod_spec=pod_spec,
+                other_ports=other_ports,
+                namespace_labels=namespace_labels,
             ),
         )
 
@@ -171,9 +184,9 @@ class Planning:
         plan: planner.Plan,
         facts: ModelFacts,
         pod_spec: Raw,
+        taken: set[int],
     ) -> Raw:
         present = compiling.port_pair(world.sidecar)[0] if world.sidecar and world.own_sidecar() else None
-        taken = _declared_ports(pod_spec).union(*self._others.ports(world.key).values())
         return compiling.compile_sidecar(
             deployment,
             plan=plan,
@@ -196,10 +209,11 @@ class Planning:
         *,
         sidecar: Raw,
         pod_spec: Raw,
+        other_ports: dict[Key, set[int]],
         namespace_labels: dict[str, str],
     ) -> Finding | None:
         """What stands against the engine beside this target, whatever was planned; the first that is found."""
-        found = self._port_conflict(world.key, compiling.port_pair(sidecar)) or self._name_conflict(
+        found = _port_conflict(compiling.port_pair(sidecar), other_ports) or self._name_conflict(
             world.key, deployment
         )
         if found is not None:
@@ -218,19 +232,6 @@ class Planning:
                 message=f"pods of namespace {world.key.namespace} are left alone; put the application and its "
                 "ModelDeployment into a namespace of their own",
             )
-        return None
-
-    def _port_conflict(self, key: Key, pair: tuple[int, int]) -> Finding | None:
-        others = self._others.ports(key)
-        for other in sorted(others):
-            if ports := others[other].intersection(pair):
-                return Finding(
-                    reason=Reason.PORT_CONFLICT,
-                    message=f"spec.engine.port: {pair[0]} and {pair[1]} are asked for, and ModelDeployment "
-                    f"{other.name} has {' and '.join(map(str, sorted(others[other])))}; choose another pair than "
-                    f"one with {' or '.join(map(str, sorted(ports)))}, or leave the field away and a free one is "
-                    "taken",
-                )
         return None
 
     def _name_conflict(self, key: Key, deployment: ModelDeployment) -> Finding | None:
@@ -304,6 +305,18 @@ def _failed(world: World) -> bool:
         and world.own_sidecar()
         and world.failed_hash == world.hash
     )
+
+
+def _port_conflict(pair: tuple[int, int], others: dict[Key, set[int]]) -> Finding | None:
+    for other in sorted(others):
+        if others[other].intersection(pair):
+            return Finding(
+                reason=Reason.PORT_CONFLICT,
+                message=f"spec.engine.port: {pair[0]} and {pair[1]} are asked for, and ModelDeployment "
+                f"{other.name} has {' and '.join(map(str, sorted(others[other])))}; choose another pair, or leave "
+                "the field away and a free one is taken",
+            )
+    return None
 
 
 def _declared_ports(pod_spec: Raw) -> set[int]:

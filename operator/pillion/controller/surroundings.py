@@ -38,13 +38,7 @@ class Snapshot:
     pods: Mapping[
         Key, tuple[Raw, ...]
     ]  # by the model that they ask for; those that have a node and have not ended
-
-    def product(self, node: str, resource: str) -> str | None:
-        """Which accelerator a node has under the name of a resource; None where its labels do not tell."""
-        for pool in self.inventory.accelerators:
-            if pool.resource == resource and any(there.name == node for there in pool.nodes):
-                return pool.product
-        return None
+    products: Mapping[tuple[str, str], str]  # by node and resource, where the node's labels tell
 
 
 class Surroundings:
@@ -135,6 +129,13 @@ def _snapshot(nodes: Sequence[Raw], pods: Sequence[Raw]) -> Snapshot:
         if pod["spec"].get("nodeName") and not pod_facts.is_finished(pod):
             for model in models_of(pod):
                 by_model[Key(pod["metadata"]["namespace"], model)].append(pod)
+    inventory = hardware.inventory(nodes, pods)
     return Snapshot(
-        inventory=hardware.inventory(nodes, pods), pods={key: tuple(found) for key, found in by_model.items()}
+        inventory=inventory,
+        pods={key: tuple(found) for key, found in by_model.items()},
+        products={
+            (there.name, pool.resource): pool.product
+            for pool in inventory.accelerators
+            for there in pool.nodes
+        },
     )
