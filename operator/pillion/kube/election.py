@@ -25,11 +25,13 @@ logger = logging.getLogger(__name__)
 
 LEASES = Resource(group="coordination.k8s.io", plural="leases", kind="Lease")
 
-# The values of client-go's components (kube-controller-manager's defaults): another one takes over after 15 s, and a
-# leader that cannot renew for 10 s gives up before that.
+# The values of client-go's components (kube-controller-manager's defaults). Another one takes over 15 s after it saw
+# the last renewal; the leader's work is cancelled 10 s after it asked for that renewal, whatever the API server does.
+# So two act at once only where a leader's process stands still for the 5 s between.
 LEASE_SECONDS = 15
 RENEW_DEADLINE_SECONDS = 10
 RETRY_SECONDS = 2
+ATTEMPT_SECONDS = 5  # of one attempt, so that an answer that was lost leaves time for another
 
 FIELD_MANAGER = "pillion"
 
@@ -81,12 +83,10 @@ async def lead(
 
 async def _renew(candidate: "_Candidate", sleep: Sleep) -> None:
     """Renew until it cannot be done for the deadline, or another one holds the lease."""
-    renewed = candidate.clock()
-    while candidate.clock() - renewed < RENEW_DEADLINE_SECONDS and not candidate.held_by_another:
-        await sleep(RETRY_SECONDS)
-        asked = candidate.clock()
-        if await candidate.try_to_hold():
-            renewed = asked
+    while not candidate.held_by_another and (left := candidate.leads_for()) > 0:
+        await sleep(min(RETRY_SECONDS, left))
+        if (left := candidate.leads_for()) > 0:
+            await candidate.try_to_hold(within=left)
 
 
 async def _end(task: asyncio.Future[None]) -> None:
@@ -105,6 +105,7 @@ class _Candidate:
     identity: str
     clock: Clock
     _lease: Raw | None = None
+    _renewed: float = 0.0  # when the last renewal that succeeded was asked for
     _changed: float = 0.0  # when the renewal time was seen to be another
 
     @property
@@ -112,10 +113,15 @@ class _Candidate:
         """Whether somebody else's name stood in the lease when it was seen last."""
         return self._holder() not in {None, self.identity}
 
-    async def try_to_hold(self) -> bool:
-        """Take or renew the lease; False where another has it, or the API server did not say."""
+    def leads_for(self) -> float:
+        """Seconds for which a leader may go on without another renewal."""
+        return self._renewed + RENEW_DEADLINE_SECONDS - self.clock()
+
+    async def try_to_hold(self, *, within: float = ATTEMPT_SECONDS) -> bool:
+        """Take or renew the lease; False where another has it, or the API server did not say so in time."""
+        asked = self.clock()
         try:
-            async with asyncio.timeout(RENEW_DEADLINE_SECONDS / 2):
+            async with asyncio.timeout(min(within, ATTEMPT_SECONDS)):
                 if self._lease is None or self._holder() != self.identity:
                     await self._look()
                 if self._lease is not None and self.held_by_another and not self._expired():
@@ -125,8 +131,12 @@ class _Candidate:
             self._lease = None  # somebody was quicker: it is read before the next attempt
             return False
         except (KubeError, TimeoutError) as error:
-            logger.warning("the lease %s/%s cannot be had now: %s", self.namespace, self.name, error)
+            reason = str(error) or "the API server did not answer in time"
+            logger.warning("the lease %s/%s cannot be had now: %s", self.namespace, self.name, reason)
+            if self._holder() == self.identity:
+                self._lease = None  # the write may have arrived: it is read before the next attempt
             return False
+        self._renewed = asked
         return True
 
     async def give_back(self) -> None:
@@ -136,8 +146,11 @@ class _Candidate:
             {"op": "remove", "path": "/spec/holderIdentity"},
         ]
         try:
-            await self.cluster.patch(LEASES, self.namespace, self.name, release, field_manager=FIELD_MANAGER)
-        except KubeError as error:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                await self.cluster.patch(
+                    LEASES, self.namespace, self.name, release, field_manager=FIELD_MANAGER
+                )
+        except (KubeError, TimeoutError) as error:
             logger.info("the lease %s/%s was not given back: %s", self.namespace, self.name, error)
 
     async def _look(self) -> None:
