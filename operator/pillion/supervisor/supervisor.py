@@ -82,8 +82,14 @@ BUSY_SERIES = (
 )
 KV_CACHE_LINE = re.compile(r"KV cache size: ([\d,]+) tokens")
 ERROR_LINE = re.compile(r"((?:\w+\.)*\w*(?:Error|Exception)): (.+)")
+BARE_ASSERTION = re.compile(
+    r"\bAssertionError\s*$"
+)  # its traceback's last line of source says what was asserted
+ASSERTED = re.compile(r"\b(assert .+)$")
+ASSERTED_WITHIN_LINES = 4
 CONSEQUENCES = (
     "Engine core initialization failed",
+    "WorkerProc initialization failed",
     "EngineCore failed",
     "Failed core proc",
     "EngineDeadError",
@@ -461,6 +467,21 @@ class Prepared:
 LOADING, SERVING, DRAINING, ENDING, KILLING = "loading", "serving", "draining", "ending", "killing"
 
 
+def explanation(lines: Sequence[str]) -> str | None:
+    """The last error that is no mere consequence of another one; None where there is none."""
+    for position in range(len(lines) - 1, -1, -1):
+        line = lines[position]
+        found = ERROR_LINE.search(line)
+        if found and not any(text in line for text in CONSEQUENCES):
+            return f"{found.group(1)}: {found.group(2)}"
+        if BARE_ASSERTION.search(line):
+            for earlier in reversed(lines[max(0, position - ASSERTED_WITHIN_LINES) : position]):
+                asserted = ASSERTED.search(earlier)
+                if asserted:
+                    return f"AssertionError: {asserted.group(1)}"
+    return None
+
+
 class Engine:
     """One run of an engine: its processes, what it prints, and whether it is well."""
 
@@ -525,10 +546,9 @@ class Engine:
     def ending(self) -> str:
         """What it said last that explains its end, in one line."""
         tail = list(self._tail)  # orphans may still print, and the reader append
-        for line in reversed(tail):
-            found = ERROR_LINE.search(line)
-            if found and not any(text in line for text in CONSEQUENCES):
-                return shortened(f"{found.group(1)}: {found.group(2)}")
+        explained = explanation(tail)
+        if explained is not None:
+            return shortened(explained)
         lines = [line for line in tail if line.strip()]
         return shortened(lines[-1].strip()) if lines else "it printed nothing"
 

@@ -240,6 +240,42 @@ def test_who_has_hung_up_is_not_waited_for() -> None:
     assert status.wait(serial, 300, lambda: True)["serial"] == serial
 
 
+WORKER = "(Worker pid=417) ERROR 11-24 12:45:40 [multiproc_executor.py:953]"
+CONSEQUENCE = (
+    "(EngineCore pid=405) ERROR 11-24 12:45:44 [core.py:1510] Exception: WorkerProc initialization failed due to an "
+    "exception in a background process. See stack trace for root cause."
+)
+LAST = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}"
+
+
+# Lines of vLLM 0.32.0 on CPU.
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param(
+            [
+                f"{WORKER}     assert self.data.shape == loaded_weight.shape",
+                f"{WORKER}            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+                f"{WORKER} AssertionError",
+                CONSEQUENCE,
+                LAST,
+            ],
+            "AssertionError: assert self.data.shape == loaded_weight.shape",
+            id="an assertion without words: what was asserted",
+        ),
+        pytest.param(
+            [f"{WORKER} ValueError: There is no such layer", CONSEQUENCE, LAST],
+            "ValueError: There is no such layer",
+            id="the cause, not its consequences",
+        ),
+        pytest.param([CONSEQUENCE, LAST], None, id="consequences alone explain nothing"),
+        pytest.param(["AssertionError"], None, id="an assertion that nothing is known of"),
+    ],
+)
+def test_an_engines_end_is_explained_by(lines: list[str], expected: str | None) -> None:
+    assert program.explanation(lines) == expected
+
+
 def test_the_hash_of_an_instruction_is_that_of_its_text() -> None:
     text = json.dumps({"version": 1})
 
