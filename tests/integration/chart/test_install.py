@@ -101,7 +101,9 @@ def test_the_operators_account_may_do_its_work_and_reads_no_secret(
         cluster, "patch", "modeldeployments.pillion.dev", "--subresource=status", "--namespace=default"
     )
     assert may(cluster, "create", "pods", "--subresource=eviction", "--namespace=default")
-    assert may(cluster, "update", "leases.coordination.k8s.io", f"--namespace={NAMESPACE}")
+    for verb in ("get", "create", "patch"):
+        assert may(cluster, verb, "leases.coordination.k8s.io", f"--namespace={NAMESPACE}")
+    assert not may(cluster, "update", "leases.coordination.k8s.io", f"--namespace={NAMESPACE}")
 
     assert not may(cluster, "get", "secrets", "--namespace=default")
     assert not may(cluster, "get", "secrets", f"--namespace={NAMESPACE}")

@@ -19,9 +19,9 @@ Helm = Callable[..., subprocess.CompletedProcess[str]]
 
 # Every right that the operator has in the whole cluster. A line more here is a line for docs/security.md.
 CLUSTER_RIGHTS = {
-    "pillion.dev/modeldeployments": "get list watch",
+    "pillion.dev/modeldeployments": "list watch",
     "pillion.dev/modeldeployments/status": "patch",
-    "pillion.dev/modelsidecars": "create delete get list patch watch",
+    "pillion.dev/modelsidecars": "create delete list patch watch",
     "apps/deployments": "get list patch watch",
     "apps/statefulsets": "get list patch watch",
     "apps/daemonsets": "get list patch watch",
@@ -76,7 +76,7 @@ def test_the_lease_is_a_right_in_the_operators_own_namespace_alone(render: Rende
     role = of_kind(render(namespace="ops"), "Role")
 
     assert role["metadata"]["namespace"] == "ops"
-    assert rights(role) == {"coordination.k8s.io/leases": "create get patch update"}
+    assert rights(role) == {"coordination.k8s.io/leases": "create get patch"}
 
 
 def test_the_operators_pod_passes_the_restricted_pod_security_standard(render: Render) -> None:
