@@ -48,7 +48,7 @@ class Api:
         *,
         content_type: str = "application/json",
         timeout_seconds: float = 10.0,
-    ) -> Any:  # noqa: ANN401 - what JSON holds is for the caller to know
+    ) -> Any:
         """The decoded answer: a mapping for JSON, text for anything else.
 
         Raises:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def event(audit_id: str, **more: Any) -> str:  # noqa: ANN401 - any field of an event
+def event(audit_id: str, **more: Any) -> str:
     base = {
         "auditID": audit_id,
         "stage": "ResponseComplete",
