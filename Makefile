@@ -48,8 +48,12 @@ e2e-vllm: $(STAMP) ## Run the story with the real vLLM on CPU (downloads 1 GB, b
 	$(BIN)/python -m tools.lanes e2e-vllm
 
 .PHONY: test
-test: lint drift ## Run all that CI runs: lint, drift, unit, integration, e2e
+test: lint programs drift ## Run all that CI runs: lint, drift, unit, integration, e2e
 	$(BIN)/python -m tools.lanes unit integration e2e
+
+.PHONY: programs
+programs: $(STAMP) ## Build the programs of a control plane, once (5 to 10 minutes)
+	@$(BIN)/python -m tools.programs
 
 .PHONY: demo demo-down
 demo: $(STAMP) ## Show the main job on a kind cluster (ENGINE=vllm: with the real engine on CPU)

@@ -116,8 +116,9 @@ def _pods_injected(world: World, actions: Actions) -> Verdict:
     if missed:
         listed = ", ".join(f"{found.name} ({found.reason.value})" for found in missed[:3])
         remedy = "they are replaced one at a time"
-        if any(not found.replaceable for found in missed):
-            remedy = "those that nothing would make again stay as they are: delete and create them yourself"
+        kept = [found for found in missed if not found.replaceable]
+        if kept:
+            remedy = f"{kept[0].name} stays as it is: {kept[0].message}"
         elif any(replacement(world, found.pod) for found in missed):
             remedy = (
                 "replacing them did not help, so it is not tried again; see whether the API server has the policy "
