@@ -40,7 +40,10 @@ def install(cluster: ControlPlane) -> None:
     """Apply the manifests, all but the operator's Deployment, and wait until the kinds are served."""
     documents = yaml.safe_load_all((ROOT / "manifests" / "pillion.yaml").read_text())
     wanted = [document for document in documents if document and document["kind"] != "Deployment"]
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(wanted))
+    # Other tests of the run have put the same definitions there, under other field managers.
+    cluster.kubectl(
+        "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(wanted)
+    )
     until_served(cluster)
 
 
