@@ -14,8 +14,6 @@ import sys
 from tests.cluster import kind
 from tests.demo import on_kind, simulated
 from tests.demo.telling import Teller
-from tests.e2e.harness import installation
-from tests.e2e.harness.waiting import TookTooLong
 
 
 def main() -> int:
@@ -35,12 +33,15 @@ def main() -> int:
     options = parser.parse_args()
     tell = Teller()
     try:
-        obstacle = "--simulated was given" if options.simulated else kind.availability()
+        obstacle = "--simulated was given." if options.simulated else kind.availability()
+        if not obstacle:
+            try:
+                on_kind.story(tell, engine=on_kind.ENGINES[options.engine])
+            except on_kind.NoClusterError as error:
+                obstacle = str(error)
         if obstacle:
             simulated.story(tell, obstacle=obstacle)
-        else:
-            on_kind.story(tell, engine=on_kind.ENGINES[options.engine])
-    except (*installation.CANNOT_BE_HAD, TookTooLong) as error:
+    except Exception as error:
         tell.failure(error)
         return 1
     except KeyboardInterrupt:

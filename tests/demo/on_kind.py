@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.cluster import binaries, kind, local_images, vllm_image
+from tests.cluster import ClusterError, binaries, kind, local_images, vllm_image
 from tests.demo import showing
 from tests.e2e.harness import installation
 from tests.e2e.harness.application import CONTAINER, Application, container_status, started_at
@@ -29,6 +29,10 @@ CLUSTER = "pillion-demo"
 NAMESPACE = "demo"
 MODEL = "chat"
 QUESTION = "Who are you?"
+
+
+class NoClusterError(ClusterError):
+    """No kind cluster can be had here, with the reason; the same can be shown on simulated pods."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +57,7 @@ ENGINES = {
         image=vllm_image.NAME,
         words="The engine is the real [bold]vLLM[/] on CPU; the models have a few MB of random weights, so the answers "
         "are words without sense.",
-        serve_seconds=600,
+        serve_seconds=900,
         resources=None,
     ),
 }
@@ -83,9 +87,14 @@ def story(tell: Teller, *, engine: Engine) -> None:
 
 
 def _set_up(tell: Teller, engine: Engine) -> Installation:
-    with tell.step("A kind cluster, and Pillion on it by its Helm chart") as progress:
+    with tell.step("A kind cluster") as progress:
+        try:
+            up = kind.up(CLUSTER, progress=progress)
+        except ClusterError as error:
+            raise NoClusterError(str(error)) from error
+        tell.line(f"Node image: {up.node_image_origin}; cgroup v{kind.cgroup_version()}.")
+    with tell.step("Pillion on it, by its Helm chart, and a local Hub with small models") as progress:
         installed = installation.install(CLUSTER, engine_image=engine.image, progress=progress)
-        tell.line(f"Node image: {installed.kind.node_image_origin}; cgroup v{kind.cgroup_version()}.")
         tell.line(engine.words)
     return installed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -85,10 +86,9 @@ class Teller:
 
     def failure(self, error: BaseException) -> None:
         """A sentence, and where more is written."""
-        sentence, _, more = str(error).partition("\n")
+        sentence = str(error).partition("\n")[0] or type(error).__name__
+        log = cache.root() / "logs" / "demo.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)))
         self.console.print(f"\n[bold red]It did not work:[/] {escape(sentence)}", soft_wrap=True)
-        if more.strip():
-            log = cache.root() / "logs" / "demo.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(f"{error}\n")
-            self.console.print(f"What the cluster said is in {log}.", soft_wrap=True)
+        self.console.print(f"What the cluster said, and where it happened, is in {log}.", soft_wrap=True)

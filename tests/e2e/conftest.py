@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import kind
+from tests.cluster import ClusterError, kind
 from tests.e2e.harness import installation
 from tests.e2e.harness.application import Application
 from tests.e2e.harness.cluster import KubectlError, Space
@@ -65,7 +65,7 @@ def pillion(say: Callable[[str], None]) -> Iterator[installation.Installation]:
     obstacle = ""
     try:
         installed = installation.install(NAME, progress=say)
-    except installation.CANNOT_BE_HAD as error:
+    except ClusterError as error:
         obstacle = str(error)
     if obstacle:  # said outside of the handler, which would show it twice
         pytest.fail(f"the cluster of the end-to-end tests did not come up: {obstacle}", pytrace=False)

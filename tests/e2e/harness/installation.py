@@ -13,19 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster import (
-    ClusterError,
-    binaries,
-    debian,
-    dockerd,
-    images,
-    kind,
-    local_images,
-    node_image,
-    python_layers,
-    rootfs,
-    vllm_image,
-)
+from tests.cluster import ClusterError, binaries, images, kind, local_images, vllm_image
 from tests.e2e.harness.cluster import Cluster, Space
 
 if TYPE_CHECKING:
@@ -44,17 +32,6 @@ HUB_ENDPOINT = f"http://hub.{HUB_NAMESPACE}.svc:8080"
 ROLLOUT_SECONDS = 180
 IMAGE_ANNOTATION = "tests.pillion.dev/image"  # a tag stays `dev` whatever is behind it: this makes pods new
 
-
-# What keeps a cluster or a part of it from being had, each with a sentence for people.
-CANNOT_BE_HAD = (
-    ClusterError,
-    kind.KindError,
-    dockerd.DockerError,
-    node_image.NodeImageError,
-    rootfs.RootError,
-    debian.PackageError,
-    python_layers.ImageError,
-)
 
 PUT_FAULT = """
 import sys, urllib.request
@@ -174,7 +151,7 @@ def install(
     """A cluster of that name with Pillion on it, made or brought up to date.
 
     Raises:
-        CANNOT_BE_HAD: a part cannot be had; the text says what to do.
+        ClusterError: a part cannot be had; the text says what to do.
     """
     binaries.ensure(["kubectl", "helm"], progress=progress)
     up = kind.up(name, progress=progress)
@@ -201,7 +178,7 @@ def load_vllm(up: kind.KindCluster, *, progress: cache.Progress) -> None:
     """Put the real engine's image onto the nodes; it is made where it is not in the cache.
 
     Raises:
-        CANNOT_BE_HAD: it cannot be made.
+        ClusterError: it cannot be made.
     """
     up.load(vllm_image.archive(progress=progress), progress=progress)
 
