@@ -169,7 +169,7 @@ def model_ready(world: World, actions: Actions) -> Verdict:
         return verdict(
             False,
             Reason.SWAP_FAILED,
-            f"{actions.step.message} (pod {actions.step.failed_pod}) "
+            f"Pod {actions.step.failed_pod}: {actions.step.message.rstrip('.')}. "
             "The pods are given the model back that they served before.",
         )
     having = [

@@ -172,7 +172,7 @@ def _converge(
             instruct = tuple(Instruct(pod=pod, instruction=instruction) for pod in pods)
         case swap.GoBack(pods=pods, message=message, failed_pod=failed):
             assert back is not None
-            sidecar = _gone_back(world, current, back, f"{message} (pod {failed})")
+            sidecar = _gone_back(world, current, back, f"Pod {failed}: {message.rstrip('.')}.")
             instruct = tuple(Instruct(pod=pod, instruction=back) for pod in pods)
         case _:
             sidecar, instruct = None, ()
