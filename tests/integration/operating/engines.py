@@ -67,11 +67,12 @@ class Players:
                 continue
             containers = pod["spec"]["containers"] + (pod["spec"].get("initContainers") or [])
             for container in containers:
-                if container["name"].startswith(ENGINE):
-                    model = container["name"].removeprefix(ENGINE)
-                    text = pod["metadata"]["annotations"][f"engine.pillion.dev/{model}"]
-                    port = max(port["containerPort"] for port in container["ports"])
-                    seen[address, port] = text
+                model = container["name"].removeprefix(ENGINE)
+                text = pod["metadata"].get("annotations", {}).get(f"engine.pillion.dev/{model}")
+                ports = [port["containerPort"] for port in container.get("ports") or []]
+                # Other tests of the run have pods that only look as if they had an engine.
+                if container["name"].startswith(ENGINE) and text is not None and ports:
+                    seen[address, max(ports)] = text
         self._instructions = seen
         for place in [place for place in self._runners if place not in seen]:
             await self._runners.pop(place).cleanup()
