@@ -183,6 +183,6 @@ def _has_account(space: Space) -> None:
 
 
 def _is_plain(application: Application) -> None:
-    metadata = application.template()["metadata"]
-    if "annotations" in metadata:
-        raise NotYet(f"annotations {metadata['annotations']}")
+    marker = f"model.pillion.dev/{MODEL}"
+    if marker in application.template()["metadata"].get("annotations", {}):
+        raise NotYet(f"its pod template has the annotation {marker}")
