@@ -36,7 +36,9 @@ class Store:
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[str, dict[str, Raw]]] = defaultdict(lambda: defaultdict(dict))
-        self._gone: OrderedDict[str, None] = OrderedDict()  # uids of objects that ended a while ago
+        # Version at which an object ended or left the watch's selector, by uid: a workload that is marked again comes
+        # back under the same uid, with a later one.
+        self._gone: OrderedDict[str, int] = OrderedDict()
         self._by_model: dict[str, dict[Key, dict[str, Raw]]] = defaultdict(dict)  # pods and marked workloads
         self._targets: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._target_of: dict[Key, tuple[str, str, str]] = {}
@@ -45,8 +47,8 @@ class Store:
         """Keep an object; False where this version, or a newer one, is known already."""
         metadata = obj["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        if metadata.get("uid") in self._gone:
-            return False  # the answer to a write that came after the end of its object
+        if _version(obj) <= self._gone.get(metadata["uid"], 0):
+            return False  # the answer to a write that came after the object went
         known = self._objects[resource.kind][namespace].get(name)
         same = known is not None and known["metadata"].get("uid") == metadata.get("uid")
         # Versions of one object are ordered numbers since Kubernetes 1.35 (KEP-5504).
@@ -67,7 +69,7 @@ class Store:
         if known is None or known["metadata"].get("uid") != metadata.get("uid"):
             return False
         del self._objects[resource.kind][namespace][name]
-        self._gone[metadata["uid"]] = None
+        self._gone[metadata["uid"]] = _version(obj)
         while len(self._gone) > REMEMBERED_ENDS:
             self._gone.popitem(last=False)
         if resource is resources.MODEL_DEPLOYMENTS:

@@ -179,6 +179,12 @@ def test_suspending_takes_the_engine_away_and_gives_it_back(stage: Stage, namesp
     assert found["status"]["plan"]["checkpoint"] == models.TINY_RIVER
     stage.apply(stages.model(namespace, models.TINY_RIVER))
     stage.until_ready(namespace, "chat")
+    stage.apply(stages.model(namespace, models.TINY_RIVER, suspend=True))
+    stage.until(lambda: template(stage, namespace) == before, "the marker can be taken away again")
+    stage.apply(stages.model(namespace, models.TINY_RIVER))
+    stage.until_ready(namespace, "chat")
+    stage.delete("modeldeployment", namespace, "chat")
+    stage.until(lambda: template(stage, namespace) == before, "and once more, in the end")
 
 
 def test_a_target_that_comes_later_is_found(stage: Stage, namespace: str) -> None:

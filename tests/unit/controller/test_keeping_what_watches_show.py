@@ -78,9 +78,19 @@ def test_marked_workloads_are_found_by_model() -> None:
 def test_the_late_answer_to_a_write_does_not_bring_an_ended_object_back() -> None:
     store = Store()
     store.put(resources.MODEL_SIDECARS, SIDECAR)
-    assert store.remove(resources.MODEL_SIDECARS, SIDECAR)
-    assert not store.put(resources.MODEL_SIDECARS, version(SIDECAR, "99"))
+    assert store.remove(resources.MODEL_SIDECARS, version(SIDECAR, "99"))
+    assert not store.put(resources.MODEL_SIDECARS, version(SIDECAR, "98"))
     assert store.get(resources.MODEL_SIDECARS, *worlds.KEY) is None
+
+
+def test_a_workload_that_is_marked_again_is_known_again() -> None:
+    store = Store()
+    marked = worlds.workload(revision=injection.revision(SIDECAR))
+    store.put(resources.DEPLOYMENTS, version(marked, "10"))
+    # Without its label it leaves the watch's selector, which looks like its end.
+    assert store.remove(resources.DEPLOYMENTS, version(marked, "11"))
+    assert store.put(resources.DEPLOYMENTS, version(marked, "12"))
+    assert store.marked_with(worlds.KEY)
 
 
 def test_what_a_new_list_lacks_ended_unseen_and_wakes_whom_it_concerns() -> None:
