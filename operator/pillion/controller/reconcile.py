@@ -257,8 +257,11 @@ class Reconciler:
         known = {
             entry["type"]: (entry["status"], entry["reason"]) for entry in before.get("conditions") or []
         }
+        said = {entry["message"] for entry in before.get("conditions") or []}
         for entry in after["conditions"]:
-            if entry["type"] == "Ready" or known.get(entry["type"]) == (entry["status"], entry["reason"]):
+            another_plan = entry["reason"] == Reason.PLANNED.value and entry["message"] not in said
+            same = known.get(entry["type"]) == (entry["status"], entry["reason"])
+            if entry["type"] == "Ready" or (same and not another_plan):
                 continue
             if entry["status"] == "Unknown" and entry["type"] not in known:
                 continue
