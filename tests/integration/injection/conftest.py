@@ -153,8 +153,8 @@ def _refusal(status: int, body: str) -> Refused:
         return Refused(status, body)
 
 
-def eventually(question: Callable[[], Any], *, seconds: float = 15.0) -> bool:
-    """Whether the answer becomes true in time."""
+def eventually(question: Callable[[], Any], *, seconds: float = 60.0) -> bool:
+    """Whether the answer becomes true in time: admission learns of changed definitions late on a busy machine."""
     return processes.wait_until(lambda: bool(question()), seconds=seconds)
 
 
