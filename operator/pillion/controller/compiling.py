@@ -21,7 +21,6 @@ __all__ = [
     "free_port",
     "plain_policy",
     "port_pair",
-    "served_names",
     "task_of",
     "with_engines",
 ]
@@ -29,11 +28,6 @@ __all__ = [
 Raw = dict[str, Any]
 
 AUTO = "Auto"
-
-
-def served_names(deployment: ModelDeployment) -> tuple[str, ...]:
-    """The names that requests may use: the user's, or the object's own."""
-    return deployment.spec.model.served_names or (deployment.metadata.name,)
 
 
 def task_of(spec: ModelDeploymentSpec, facts: ModelFacts) -> Task:
@@ -151,7 +145,7 @@ def compile_sidecar(
         uid=deployment.metadata.uid or "",
         rendering=engines.render(settings),
         port=port,
-        served_name=served_names(deployment)[0],
+        served_name=deployment.served_names[0],
         gate=spec.model_gate.value,
         plain_policy=policy,
         environment_containers=spec.environment.containers if spec.environment is not None else None,
@@ -183,7 +177,7 @@ def _settings(
         image=plan.image,
         device=plan.device.value,
         model=engines.HubModel(repo=plan.checkpoint, commit=plan.commit, files=facts.files),
-        served_names=served_names(deployment),
+        served_names=deployment.served_names,
         task=task,
         port=port,
         resources=_resources(spec, plan),

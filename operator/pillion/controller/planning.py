@@ -164,7 +164,6 @@ class Planning:
             planned=outcome,
             facts=chosen,
             sidecar=sidecar,
-            served_names=compiling.served_names(deployment),
             warnings=(*warnings, *notices),
             obstacle=self._obstacle(
                 world,
@@ -235,9 +234,9 @@ class Planning:
         return None
 
     def _name_conflict(self, key: Key, deployment: ModelDeployment) -> Finding | None:
-        mine = set(compiling.served_names(deployment))
+        mine = set(deployment.served_names)
         for _, _, neighbour in self._others.beside(key):
-            shared = mine & set(compiling.served_names(neighbour))
+            shared = mine & set(neighbour.served_names)
             if shared and compiling.age(neighbour) < compiling.age(deployment):
                 return Finding(
                     reason=Reason.SERVED_NAME_CONFLICT,

@@ -40,7 +40,6 @@ class Proposed:
     planned: planner.Planned
     facts: ModelFacts
     sidecar: Raw
-    served_names: tuple[str, ...]
     warnings: tuple[Finding, ...] = ()
     obstacle: Finding | None = None  # why it cannot be injected beside this target
 

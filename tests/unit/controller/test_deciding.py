@@ -32,7 +32,6 @@ def proposed(raw: Raw, sidecar: Raw, *, obstacle: Finding | None = None) -> Prop
         planned=planner.Planned(plan=plans.cpu_plan()),
         facts=plans.tiny_facts(),
         sidecar=sidecar,
-        served_names=("chat",),
         obstacle=obstacle,
     )
 

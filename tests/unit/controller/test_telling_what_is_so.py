@@ -129,7 +129,6 @@ def test_a_swap_in_progress_and_a_failed_one() -> None:
         planned=planner.Planned(plan=plans.cpu_plan("pillion-test/tiny-star")),
         facts=plans.tiny_facts("pillion-test/tiny-star"),
         sidecar=other,
-        served_names=("chat",),
     )
     world = dataclasses.replace(
         injected(pod, proposal=proposal, engines={"uid-a": worlds.loading(worlds.hashed(other))}),
