@@ -68,6 +68,11 @@ class WeightsShape:
     replicated_bytes: int  # norms, biases, routers, latent down-projections: whole on every GPU
     kv_projection_bytes: int  # split over KV heads, and no further
     exact: bool  # from the tensors' own headers; otherwise from file sizes or computed from the configuration
+    # Parts of stored_bytes, which do not overlap:
+    embedding_bytes: int = 0  # the input embedding, which is also the head where the two are tied
+    head_bytes: int = 0  # the output head; 0 where it is the input embedding
+    vision_bytes: int = 0  # towers of other modalities, and what projects from them
+    expert_bytes: int = 0  # routed experts; shared ones are not among them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +96,11 @@ class ModelFacts:
     intermediate_size: int
     vocab_size: int
     max_context_tokens: int | None
+    layers: int = 0  # of the decoder or encoder, those without a KV cache too
+    rotary_dim: int | None = None  # elements of a head that are rotated; None: positions are told otherwise
+    expert_intermediate_size: int | None = None  # of one routed expert; None in dense models
+    shared_expert_intermediate_size: int | None = None  # of all shared experts of a layer together
+    known_architecture: bool = True  # False: its tensors are a conservative estimate
     experts: int = 0  # routed experts in each layer that has some; all of them are resident
     experts_per_token: int = 0
     multimodal: bool = False

@@ -33,6 +33,9 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
 _EXTRA_PREDICTION = re.compile(r"(^|\.)(mtp|nextn)(\.|$)")
 _VISION = re.compile(r"(^|\.)(vision\w*|visual|vit|audio\w*|multi_modal\w*|mm_projector|image_newline)(\.|$)")
 _EMBEDDING = re.compile(r"(embed_tokens|embeddings?|wte|wpe|word_embeddings|embed_in|tok_embeddings)\.")
+_INPUT_EMBEDDING = re.compile(
+    r"(^|\.)(embed_tokens|wte|word_embeddings?|embed_in|tok_embeddings|embeddings)\.weight$"
+)
 _HEAD = re.compile(r"^(?:\w*model\.)*(lm_head|embed_out|output)\.")
 _ROUTER = re.compile(r"\.(gate|router)\.(weight|bias|e_score_correction_bias)$|shared_expert_gate\.weight$")
 _LATENT_DOWN = re.compile(r"\.(kv_a_proj_with_mqa|q_a_proj|fused_qkv_a_proj|weights_proj|wk)\.")
@@ -58,6 +61,10 @@ class _Sums:
     linear_output_channels: int = 0
     replicated_bytes: int = 0
     kv_projection_bytes: int = 0
+    embedding_bytes: int = 0
+    head_bytes: int = 0
+    vision_bytes: int = 0
+    expert_bytes: int = 0
     parameters: int = 0
     expert_parameters: int = 0
 
@@ -85,6 +92,10 @@ def tally(tensors: Iterable[Tensor], *, layers: int, tied_embeddings: bool, bits
             replicated_bytes=sums.replicated_bytes,
             kv_projection_bytes=sums.kv_projection_bytes,
             exact=True,
+            embedding_bytes=sums.embedding_bytes,
+            head_bytes=sums.head_bytes,
+            vision_bytes=sums.vision_bytes,
+            expert_bytes=sums.expert_bytes,
         ),
         parameters=sums.parameters,
         expert_parameters=sums.expert_parameters,
@@ -110,8 +121,15 @@ def _add(sums: _Sums, tensor: Tensor, bits: int | None) -> None:
     plain = tensor.dtype in _PLAIN and not companion
     sums.stored_bytes += size
     sums.parameters += parameters
-    if _EXPERT.search(name):
+    if _VISION.search(name):
+        sums.vision_bytes += size
+    elif _EXPERT.search(name):
         sums.expert_parameters += parameters
+        sums.expert_bytes += size
+    elif _HEAD.search(name):
+        sums.head_bytes += size
+    elif _INPUT_EMBEDDING.search(name):
+        sums.embedding_bytes += size
     if plain:
         sums.plain_parameters += elements
         sums.plain_bytes += size

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from pillion.api.modeldeployment import Task
 from pillion.api.reasons import Reason
+from pillion.facts import dimensions, files, quantized, shapes, tensors
 from pillion.facts import documents as docs
-from pillion.facts import files, quantized, shapes, tensors
 from pillion.facts.documents import Documents, Json
 from pillion.facts.errors import FactsError
 from pillion.facts.model import ModelFacts, Quantization, WeightsShape
@@ -44,6 +44,12 @@ def facts(documents: Documents) -> ModelFacts:
     tally, notes = _tally(documents, shape, quantization, sum(file.size_bytes for file in weights_files))
     needed = files.needed_files(documents.files)
     architecture = _architecture(config)
+    sizes = dimensions.dimensions(
+        shapes.text_part(config),
+        head_dim=shape.attention.key_head_dim,
+        experts=shape.experts,
+        intermediate_size=shape.intermediate_size,
+    )
     return ModelFacts(
         repo=documents.repo,
         commit=documents.commit,
@@ -62,6 +68,10 @@ def facts(documents: Documents) -> ModelFacts:
         intermediate_size=shape.intermediate_size,
         vocab_size=shape.vocab_size,
         max_context_tokens=shape.max_context_tokens,
+        layers=shape.all_layers,
+        rotary_dim=sizes.rotary_dim,
+        expert_intermediate_size=sizes.expert_intermediate_size,
+        shared_expert_intermediate_size=sizes.shared_expert_intermediate_size,
         experts=shape.experts,
         experts_per_token=shape.experts_per_token,
         multimodal=shape.multimodal,
@@ -175,6 +185,7 @@ def _from_file_sizes(documents: Documents, shape: shapes.Shape, file_bytes: int)
         replicated_bytes=0,
         kv_projection_bytes=0,
         exact=False,
+        embedding_bytes=min(file_bytes, shape.vocab_size * shape.hidden_size * _DTYPE_BYTES.get(dtype, 2)),
     )
     return tensors.Tally(weights=weights, parameters=parameters, expert_parameters=0)
 
