@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.harness.application import (
     CONTAINER,
-    LABELS,
     NAME,
     condition,
     container_status,
@@ -100,6 +99,6 @@ def test_what_was_injected_is_small_and_the_template_has_the_marker_alone(
     assert template["metadata"]["labels"].pop("pillion.dev/inject") == "true"
     assert template["metadata"].pop("annotations") == {f"model.pillion.dev/{model.name}": revision}
     assert template == original
-    [pod] = space.all("pods", labels=LABELS)
+    pod = application.pod()
     instruction = json.loads(pod["metadata"]["annotations"][f"engine.pillion.dev/{model.name}"])
     assert instruction["revision"] == revision

@@ -195,7 +195,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
     server_version = "pillion-test-hub"
-    status = 0
 
     def do_GET(self) -> None:
         self._answer(self._get)
@@ -210,14 +209,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._answer(self._put)
 
     def _answer(self, respond: Respond) -> None:
-        self.status = 0
         url = urllib.parse.urlsplit(self.path)
-        path, fault = url.path, self.hub.fault
-        if path.startswith("/_test/") or fault.path not in path:
-            fault = Fault()
+        path, fault = url.path, self._fault()
         try:
             time.sleep(fault.delay_seconds)
             if fault.drop:
+                self._remember(0)
                 self.close_connection = True
                 return
             if fault.status is not None:
@@ -228,9 +225,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._refuse(refusal)
         except (BrokenPipeError, ConnectionResetError):  # the client was killed, which tests do
             self.close_connection = True
-        finally:
-            if not path.startswith("/_test/"):
-                self._remember(path, url.query)
+
+    def _fault(self) -> Fault:
+        """How this request is answered wrongly, if at all."""
+        path, fault = urllib.parse.urlsplit(self.path).path, self.hub.fault
+        return Fault() if path.startswith("/_test/") or fault.path not in path else fault
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Begin an answer. It is remembered first: who has got it may ask at once what is remembered."""
+        self._remember(code)
+        super().send_response(code, message)
 
     def _get(self, path: str, query: Query, fault: Fault) -> None:
         if path == "/healthz":
@@ -291,15 +295,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if file is None:
             raise Refusal(404, "EntryNotFound", "Entry not found", commit=repo.commit)
         start, stop = self._range(file.size_bytes)
-        self.status = 200 if self.headers["Range"] is None else 206
-        self.send_response(self.status)
+        status = 200 if self.headers["Range"] is None else 206
+        self.send_response(status)
         self._identify(repo, path, file)
-        if self.status == 206:
+        if status == 206:
             self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{file.size_bytes}")
         self.send_header("Content-Length", str(stop - start))
         self.end_headers()
         if self.command != "HEAD":
-            self._send(file, start, stop, bytes_per_second=fault.bytes_per_second)
+            self._send(file, start, stop, slowly=fault.bytes_per_second is not None)
 
     def _identify(self, repo: Repo, path: str, file: File) -> None:
         """The headers by which a client knows which file it got."""
@@ -312,16 +316,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("X-Linked-ETag", f'"{identity}"')
             self.send_header("X-Linked-Size", str(file.size_bytes))
 
-    def _send(self, file: File, start: int, stop: int, *, bytes_per_second: int | None) -> None:
-        if bytes_per_second is None:
+    def _send(self, file: File, start: int, stop: int, *, slowly: bool) -> None:
+        """The bytes from `start` to before `stop`; a slow download goes on at full speed once the fault is over."""
+        if not slowly:
             for chunk in file.chunks(start, stop):
                 self.wfile.write(chunk)
             return
-        piece_bytes = max(1, min(CHUNK_BYTES, bytes_per_second // 10))
-        for begin in range(start, stop, piece_bytes):
-            end = min(stop, begin + piece_bytes)
+        begin = start
+        while begin < stop:
+            rate = self._fault().bytes_per_second
+            end = min(stop, begin + (CHUNK_BYTES if rate is None else max(1, min(CHUNK_BYTES, rate // 10))))
             self.wfile.write(b"".join(file.chunks(begin, end)))
-            time.sleep((end - begin) / bytes_per_second)
+            if rate is not None:
+                time.sleep((end - begin) / rate)
+            begin = end
 
     def _range(self, size_bytes: int) -> tuple[int, int]:
         """First byte and the one after the last, of what was asked for."""
@@ -355,7 +363,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _json(self, document: object) -> None:
         body = json.dumps(document).encode()
-        self.status = 200
         self.send_response(200)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -365,7 +372,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _refuse(self, refusal: Refusal) -> None:
         body = json.dumps({"error": refusal.message}).encode()
-        self.status = refusal.status
         self.send_response(refusal.status)
         self.send_header("X-Error-Message", refusal.message)
         if refusal.code is not None:
@@ -377,13 +383,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _remember(self, path: str, query: str) -> None:
+    def _remember(self, status: int) -> None:
+        url = urllib.parse.urlsplit(self.path)
+        if url.path.startswith("/_test/"):
+            return
         self.hub.requests.append(
             Request(
                 method=self.command,
-                path=path,
-                query=query,
-                status=self.status,
+                path=url.path,
+                query=url.query,
+                status=status,
                 token=self._token(),
                 range=self.headers["Range"],
             )

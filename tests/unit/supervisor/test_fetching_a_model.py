@@ -102,9 +102,10 @@ def test_progress_is_told_while_the_old_engine_serves(rig: Rig, hub: server.Hub)
     rig.start()
     rig.serving(first)
 
-    hub.fault = server.Fault(bytes_per_second=2_000_000, path="model.safetensors")
+    hub.fault = server.Fault(bytes_per_second=20_000, path="model.safetensors")
     second = rig.instruct(model(hub, models.TINY_STAR))
     fetching = rig.wait(lambda s: s["state"] == "Fetching" and 0 < s["bytesDone"] < (s["bytesTotal"] or 0))
+    hub.fault = server.Fault()
     rig.serving(second)
 
     assert fetching["serving"] == first
