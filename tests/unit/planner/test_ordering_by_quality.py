@@ -2,6 +2,8 @@
 
 import pytest
 
+from pillion import engines
+from pillion.facts import Basis
 from pillion.planner import quality
 
 BILLION = 10**9
@@ -43,6 +45,24 @@ def test_what_nobody_knows_comes_last_and_fewer_bits_later_still() -> None:
         loss(scheme, parameters=BILLION) for scheme in ("AWQ", "MXFP4", "W4A8")
     )
     assert loss("GPTQ", bits=2) > loss("GPTQ", bits=3) > loss("GPTQ", bits=4) > loss("GPTQ", bits=8)
+
+
+def test_4_bit_made_while_loading_comes_after_every_calibrated_form() -> None:
+    for parameters in (BILLION, 8 * BILLION, 70 * BILLION):
+        made = loss("MXFP4", calibrated=False, parameters=parameters)
+        assert made > max(
+            loss(scheme, parameters=parameters) for scheme in ("AWQ", "GPTQ", "W4A16", "NVFP4", "MXFP4")
+        )
+
+
+def test_every_form_that_the_engine_loads_has_a_row_and_every_row_a_source() -> None:
+    profile = engines.profile("vLLM")
+    known = {(row.scheme, row.calibrated) for row in quality.rows()}
+    assert {(label, True) for label in profile.minimum_capability} <= known
+    assert {(label, False) for label in profile.on_the_fly} <= known
+    assert all(
+        row.basis is Basis.ASSUMED or "arXiv" in row.source or row.bits == 16 for row in quality.rows()
+    )
 
 
 def test_an_8_bit_kv_cache_that_nobody_declared_costs_something() -> None:
