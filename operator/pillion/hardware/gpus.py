@@ -5,32 +5,38 @@
 several were seen). `reserve.csv` says what to expect of cards that nobody has looked at.
 """
 
-import csv
 import difflib
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from importlib import resources
+
+from pillion.hardware import mig, products, tables
 
 MIB = 2**20
 
 # A label further from the table's than this is another card (a slice, a virtual GPU) by the same name.
 _SAME_CARD_WITHIN = Fraction(3, 100)
 
+# What people leave out when they name a card.
+_LEFT_OUT = ("NVIDIA-", "GeForce-", "Tesla-", "AMD-", "Intel-")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuModel:
-    """One row of the table."""
+    """One row of the table, or a slice or a share of such a card."""
 
-    product: str  # as GPU Feature Discovery spells it
+    product: str  # as GPU Feature Discovery spells it, or the vendor's own labeller
     vendor: str
     label_mib: int
     framework_mib: int | None
     compute_capability: tuple[int, int] | None
     verified: bool  # False: no log or device dump has shown this card's memory
     cloud_labels: frozenset[str]  # "gke=nvidia-l4", "karpenter=l4"
+    aliases: frozenset[str]  # shorter names that mean this card alone: "H100", "A100-80GB"
     source: str
+    sliced: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,20 +64,61 @@ def by_cloud_label(label: str) -> GpuModel | None:
     return next((row for row in known() if label in row.cloud_labels), None)
 
 
-def nearest_names(product: str) -> tuple[str, ...]:
+def find(name: str) -> GpuModel | None:
+    """The card that a name means, or None where it is nobody's or several cards'.
+
+    Accepted are the names of the table and of the label `nvidia.com/gpu.product`, with the suffixes that say slice
+    (`-MIG-1g.5gb`) and share (`-SHARED`), in any case, and the same without the maker (L4, RTX-4090, H100).
+    """
+    named = products.parsed(name.strip().replace(" ", "-"))
+    row = by_product(named.card) or _by_short_name(named.card)
+    if row is None:
+        return None
+    named = replace(named, card=row.product)
+    if named.profile is not None:
+        cut = mig.profile(row.product, named.profile)
+        if cut is None:
+            return None
+        row = replace(
+            row, label_mib=cut.label_mib, framework_mib=None, verified=False, sliced=True, source=cut.source
+        )
+    return replace(row, product=named.name, shared=named.shared)
+
+
+def nearest(name: str) -> tuple[str, ...]:
     """Up to three known product names that contain this one or look like it, for a helping message."""
-    names = sorted(row.product for row in known())
-    containing = [name for name in names if product.lower() in name.lower().split("-")]
-    return tuple(containing[:3] or difflib.get_close_matches(product, names, n=3, cutoff=0.5))
+    named = products.parsed(name.strip().replace(" ", "-"))
+    row = by_product(named.card) or _by_short_name(named.card)
+    if row is not None and named.profile is not None:
+        return tuple(
+            products.Product(card=row.product, profile=cut.name).name for cut in mig.of_card(row.product)[:3]
+        )
+    short = _short(named.card)
+    shorts = {_short(each): row.product for row in known() for each in (row.product, *row.aliases)}
+    containing = {product for each, product in shorts.items() if short in each.split("-")}
+    alike = [shorts[each] for each in difflib.get_close_matches(short, sorted(shorts), n=6, cutoff=0.5)]
+    return tuple(sorted(containing)[:3] or list(dict.fromkeys(alike))[:3])
+
+
+def usable_bytes(gpu: GpuModel) -> int:
+    """What a framework sees of the whole card or slice, by the table alone; a share's part is not taken off."""
+    return usable_memory(gpu.product, label_mib=gpu.label_mib).bytes
 
 
 def usable_memory(product: str, *, label_mib: int) -> UsableMemory:
     """What a framework sees of a card whose label says `label_mib`.
 
-    Where the card is known, the difference between label and framework is taken from it: drivers change the
-    label by a few hundred MiB, and the reserve hardly. Otherwise a fraction by size, the lowest seen.
+    A slice is seen whole (a 1g.5gb with a label of 4,864 MiB shows 4.75 GiB, a 2g.20gb with 19,968 shows 19.50: public
+    out-of-memory messages of torch). Where a card is known, the difference between label and framework is taken from
+    it: drivers change the label by a few hundred MiB, and the reserve hardly. Otherwise it is
+    a fraction by size, the lowest seen.
     """
-    row = by_product(product)
+    named = products.parsed(product)
+    if named.profile is not None:
+        return UsableMemory(
+            bytes=label_mib * MIB, source=f"a slice of {label_mib} MiB, seen whole", verified=False
+        )
+    row = by_product(named.card)
     if row is not None and row.framework_mib is not None:
         difference = abs(label_mib - row.label_mib)
         if difference <= row.label_mib * _SAME_CARD_WITHIN:
@@ -98,11 +145,28 @@ def _expected_fraction(label_mib: int) -> Fraction:
 
 @functools.cache
 def _reserve_table() -> tuple[tuple[int, Fraction], ...]:
-    return tuple((int(row["up_to_label_mib"]), Fraction(row["fraction"])) for row in _read("reserve.csv"))
+    return tuple(
+        (int(row["up_to_label_mib"]), Fraction(row["fraction"])) for row in tables.rows("reserve.csv")
+    )
+
+
+def _by_short_name(name: str) -> GpuModel | None:
+    """The one card that a name without its maker means."""
+    short = _short(name)
+    found = [row for row in known() if short in {_short(each) for each in (row.product, *row.aliases)}]
+    return found[0] if len(found) == 1 else None
+
+
+def _short(name: str) -> str:
+    bare = name.replace("_", "-")
+    for prefix in _LEFT_OUT:
+        if bare.lower().startswith(prefix.lower()):
+            bare = bare[len(prefix) :]
+    return bare.lower()
 
 
 def _rows() -> Iterator[GpuModel]:
-    for row in _read("gpus.csv"):
+    for row in tables.rows("gpus.csv"):
         major, _, minor = row["compute_capability"].partition(".")
         yield GpuModel(
             product=row["product"],
@@ -112,14 +176,6 @@ def _rows() -> Iterator[GpuModel]:
             compute_capability=(int(major), int(minor)) if major else None,
             verified=row["verified"] == "yes",
             cloud_labels=frozenset(row["cloud_labels"].split()),
+            aliases=frozenset(row["aliases"].split()),
             source=row["source"],
         )
-
-
-def _read(name: str) -> list[dict[str, str]]:
-    text = resources.files("pillion.hardware").joinpath(name).read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
-    for number, row in enumerate(rows, start=2):
-        if not row["source"].strip():
-            raise ValueError(f"{name}, line {number}: a number without a source is a rumour")
-    return rows

@@ -158,7 +158,7 @@ def _product_missing(request: PlanRequest) -> str:
         rest = f"the nodes have {wording.listed(sorted(set(there)))}"
     else:
         unknown = [product for product in named if gpus.by_product(product) is None]
-        meant = sorted({near for product in unknown for near in gpus.nearest_names(product)})
+        meant = sorted({near for product in unknown for near in gpus.nearest(product)})
         rest = "no node has an accelerator" + (f" (near it in spelling: {', '.join(meant)})" if meant else "")
     return f"spec.hardware.products asks for {wording.listed(named, last='or')}; {rest}."
 

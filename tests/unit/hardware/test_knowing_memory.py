@@ -60,4 +60,4 @@ def test_every_row_has_a_source_and_no_name_twice() -> None:
 
 
 def test_a_misspelt_name_has_neighbours() -> None:
-    assert "NVIDIA-L40S" in gpus.nearest_names("NVIDIA-L40s")
+    assert "NVIDIA-L40S" in gpus.nearest("NVIDIA-L40s")

@@ -1,0 +1,79 @@
+"""What would a cluster look like that has accelerators of one product?
+
+For planning without a cluster, and for what the cluster does not have yet. The nodes are made as labels would show
+them and read like any others. Their CPU, memory and disk are larger than anything that is planned for, so that
+the accelerators alone decide.
+"""
+
+from typing import Any, Final
+
+from pillion.hardware import gpus, labels
+from pillion.hardware.inventory import inventory
+from pillion.hardware.model import Inventory
+
+# For each accelerator: more than a real node has, so that none of it is what a plan fails by.
+_CORES: Final = 64
+_MEMORY_GIB: Final = 1024
+_DISK_GIB: Final = 4096
+
+
+class UnknownProductError(ValueError):
+    """A name that is no known accelerator's; caught by who asked the user for it, and worth showing as it is."""
+
+
+def imagined(product: str, gpus_per_node: int, nodes: int = 1) -> Inventory:
+    """The inventory of nodes with accelerators of one product, all free.
+
+    Args:
+        product: any name that `gpus.find` accepts; with `-MIG-` its slices, with `-SHARED` its shares.
+        gpus_per_node: accelerators (or slices, or shares) of one node.
+        nodes: how many such nodes.
+
+    Raises:
+        UnknownProductError: no such product is known, or it cannot be planned with; the nearest names are told.
+        ValueError: a number is below 1.
+    """
+    if gpus_per_node < 1 or nodes < 1:
+        raise ValueError(f"{gpus_per_node} accelerators on {nodes} nodes: both have to be 1 or more")
+    found = gpus.find(product)
+    if found is None:
+        near = gpus.nearest(product)
+        meant = f"; near it are {', '.join(near)}" if near else ""
+        raise UnknownProductError(f"{product!r} is no accelerator that Pillion knows{meant}")
+    if found.vendor not in _RESOURCES:
+        raise UnknownProductError(f"{found.product}: accelerators of {found.vendor} cannot be planned with")
+    return inventory([_node(found, gpus_per_node, number) for number in range(1, nodes + 1)], ())
+
+
+def _node(gpu: gpus.GpuModel, count: int, number: int) -> dict[str, Any]:
+    name = f"imagined-{number}"
+    return {
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, **_labels(gpu, count)}},
+        "status": {
+            "allocatable": {
+                "cpu": str(_CORES * count),
+                "memory": f"{_MEMORY_GIB * count}Gi",
+                "ephemeral-storage": f"{_DISK_GIB * count}Gi",
+                "pods": "250",
+                _RESOURCES[gpu.vendor]: str(count),
+            }
+        },
+    }
+
+
+_RESOURCES: Final = {"nvidia": labels.NVIDIA, "amd": labels.AMD}
+
+
+def _labels(gpu: gpus.GpuModel, count: int) -> dict[str, str]:
+    """The labels that the maker's own labeller would write."""
+    if gpu.vendor == "amd":
+        return {"amd.com/gpu.product-name": gpu.product, "amd.com/gpu.vram": f"{gpu.label_mib // 1024}G"}
+    found = {
+        labels.PRODUCT: gpu.product,
+        "nvidia.com/gpu.memory": str(gpu.label_mib),
+        "nvidia.com/gpu.count": str(count),
+    }
+    if gpu.compute_capability is not None:
+        major, minor = gpu.compute_capability
+        found |= {"nvidia.com/gpu.compute.major": str(major), "nvidia.com/gpu.compute.minor": str(minor)}
+    return found
