@@ -1,7 +1,7 @@
 """Does the candidate fit on its accelerator, or in the memory of a node?"""
 
 from pillion.api.reasons import Reason
-from pillion.planner import wording
+from pillion.planner import parallelism, wording
 from pillion.planner.candidates import FULL_FP8_FROM, PLAIN
 from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
@@ -73,22 +73,15 @@ def gpu_computes_format(trial: Trial) -> Rejection | None:
 
 
 def heads_divide(trial: Trial) -> Rejection | None:
-    """The model's KV heads and inner dimension divide over the accelerators."""
-    count, model = trial.candidate.count, trial.model
-    if count <= 1:
-        return None
-    kv_heads = model.attention.kv_heads
-    if kv_heads % count and count % kv_heads:
-        return Rejection(
-            reason=Reason.PARALLELISM_IMPOSSIBLE,
-            message=f"{kv_heads} KV heads of {model.repo} divide neither over {count} accelerators nor into them.",
-        )
-    if model.intermediate_size % count:
-        return Rejection(
-            reason=Reason.PARALLELISM_IMPOSSIBLE,
-            message=f"The inner dimension of {model.repo}, {model.intermediate_size}, does not divide by {count}.",
-        )
-    return None
+    """The model's heads, inner dimensions and groups of quantized weights divide over the accelerators."""
+    candidate = trial.candidate
+    obstacle = parallelism.obstacle(
+        trial.model,
+        ranks=max(1, candidate.count),
+        quantization=candidate.quantization,
+        on_the_fly=candidate.on_the_fly is not None,
+    )
+    return None if obstacle is None else Rejection(reason=Reason.PARALLELISM_IMPOSSIBLE, message=obstacle)
 
 
 def weights_fit(trial: Trial) -> Rejection | None:

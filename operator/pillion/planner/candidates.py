@@ -1,7 +1,7 @@
 """Which combinations are worth a look?
 
 Every checkpoint as it is, plain ones also as FP8 made while loading, on each kind of accelerator in each number
-that its heads divide by, and on CPU. What the spec forbids is a candidate all the same: it is rejected with that
+that could divide it, and on CPU. What the spec forbids is a candidate all the same: it is rejected with that
 reason, because "why not?" is the first question.
 """
 
@@ -170,9 +170,13 @@ def _candidate(
 
 
 def _counts(model: ModelFacts, pool: AcceleratorPool, spec: ModelDeploymentSpec) -> Iterator[int]:
-    """Numbers of accelerators that the model's heads divide by, up to what one pod may take."""
+    """Numbers of accelerators that the model's heads divide by, up to what one pod may take.
+
+    Powers of two are what people have, so that one of these which does not divide is told rather than left out.
+    """
     largest = 1 if pool.shared else spec.hardware.max_per_pod
-    return (count for count in range(1, largest + 1) if model.attention.heads % count == 0)
+    heads = max(1, model.attention.heads)
+    return (count for count in range(1, largest + 1) if heads % count == 0 or count & (count - 1) == 0)
 
 
 def _kv_cache_dtypes(form: _Form, spec: ModelDeploymentSpec, pool: AcceleratorPool) -> tuple[str | None, ...]:
