@@ -89,11 +89,9 @@ def weights_fit(trial: Trial) -> Rejection | None:
     division = trial.share.division
     if division.room >= 0 and trial.total_bytes > 0:
         return None
-    wanted = division.weights + division.activation + division.graphs + division.other
     return Rejection(
         reason=Reason.WEIGHTS_EXCEED_MEMORY,
-        message=f"{_subject(trial)} needs {wording.gib(division.weights)} for weights and "
-        f"{wording.gib(wanted - division.weights)} for the engine{_each(trial)}; {_room(trial)}.",
+        message=f"{_needs(trial)}; {_room(trial)}, which leaves nothing for a KV cache.",
     )
 
 
@@ -102,39 +100,42 @@ def requests_fit(trial: Trial) -> Rejection | None:
     share, wanted = trial.share, trial.wishes
     if share.granted is not None or share.layout is None:
         return None
+    room, length = max(0, share.division.room), wanted.context_floor
     least = wanted.concurrency if wanted.concurrency_required else 1
-    one = share.layout.bytes_for(context_tokens=wanted.context_floor, concurrency=1)
-    only_one_fits = share.division.room >= one and least > 1
-    needed = share.layout.bytes_for(context_tokens=wanted.context_floor, concurrency=least)
-    holds = share.layout.concurrency(
-        context_tokens=wanted.context_floor, room_bytes=max(0, share.division.room)
-    )
+    holds = share.layout.concurrency(context_tokens=length, room_bytes=room)
+    if holds:
+        counted = f"{wording.requests_of(holds, length)}, {least:,} wanted"
+    else:
+        one = wording.gib(share.layout.bytes_for(context_tokens=length, concurrency=1))
+        counted = f"no request of {length:,} tokens, which takes {one}"
     return Rejection(
-        reason=Reason.CONCURRENCY_DOES_NOT_FIT if only_one_fits else Reason.CONTEXT_DOES_NOT_FIT,
-        message=f"{_subject(trial)} needs {wording.gib(needed)} of KV cache for "
-        f"{wording.requests_of(least, wanted.context_floor)}{_each(trial)}, and has room for "
-        f"{wording.gib(max(0, share.division.room))} ({wording.count(holds, 'such request')}) beside "
-        f"{wording.gib(share.division.weights)} of weights; {_room(trial)}.",
+        reason=Reason.CONCURRENCY_DOES_NOT_FIT if holds else Reason.CONTEXT_DOES_NOT_FIT,
+        message=f"{_needs(trial)}; {_room(trial)}, of which {wording.gib(room)} are left for KV cache: {counted}.",
     )
 
 
-def _subject(trial: Trial) -> str:
+def _needs(trial: Trial) -> str:
+    """What the candidate takes beside its KV cache."""
+    division, count = trial.share.division, trial.candidate.count
     beside = "in" if trial.candidate.quantization == PLAIN else "as"
-    return f"{trial.model.repo} {beside} {trial.candidate.form}"
-
-
-def _each(trial: Trial) -> str:
-    count = trial.candidate.count
-    return "" if count <= 1 else f" on each of {count} accelerators"
+    needed = division.weights + division.activation + division.graphs + division.other
+    each = "" if count <= 1 else f" on each of {count} accelerators"
+    return (
+        f"{trial.model.repo} {beside} {trial.candidate.form} needs {wording.gib(needed)}{each} "
+        f"({wording.gib(division.weights)} for weights, {wording.gib(needed - division.weights)} for the engine)"
+    )
 
 
 def _room(trial: Trial) -> str:
+    """What there is for it."""
     pool = trial.candidate.pool
     if pool is None:
         return f"the largest node leaves {wording.gib(trial.total_bytes)} to a pod"
-    usable = trial.share.division.usable
     percent = round(trial.utilization * 100)
-    return f"{pool.product} leaves {wording.gib(usable)} ({percent} % of {wording.gib(pool.memory_bytes)})"
+    return (
+        f"{pool.product} has {wording.gib(trial.share.division.usable)} usable of {wording.gib(pool.memory_bytes)} "
+        f"({percent} %)"
+    )
 
 
 def _capability(value: tuple[int, int]) -> str:

@@ -184,8 +184,7 @@ def _pin_impossible(request: PlanRequest) -> str:
 
 
 def _ordered_after(trial: Trial, chosen: Trial) -> Rejected:
-    granted, first = trial.share.granted, chosen.candidate
-    holds = f"Holds {wording.requests_of(granted.concurrency, granted.context_tokens)}" if granted else "Fits"
+    first = chosen.candidate
     of_it = f" of {first.model.repo}" if first.model.repo != trial.model.repo else ""
     policy = trial.request.spec.quantization.policy
     if chosen.same_class_as_previous and not trial.same_class_as_previous:
@@ -196,10 +195,28 @@ def _ordered_after(trial: Trial, chosen: Trial) -> Rejected:
         trial,
         Rejection(
             reason=Reason.ORDERED_AFTER,
-            message=f"{holds}{_cache_words(trial)}; {first.form}{of_it} on "
+            message=f"{_holds(trial)}{_cache_words(trial)}; {first.form}{of_it} on "
             f"{wording.device(first.count, first.product)} comes first by the policy {policy.value}: {why}.",
         ),
     )
+
+
+def _holds(trial: Trial) -> str:
+    """What requests a candidate that fits would hold, and of how many; its memory is the reason where these are few."""
+    granted, wanted, share = trial.share.granted, trial.wishes, trial.share
+    if granted is None or share.layout is None:
+        return f"Fits with {wording.gib(share.division.weights)} of weights"
+    holds = f"Holds {wording.requests_of(granted.concurrency, granted.context_tokens)}"
+    if granted.shortfall(wanted) == (0, 0):
+        return holds
+    same_length = granted.context_tokens == wanted.context_tokens
+    all_of_them = (
+        f"{wanted.concurrency:,}"
+        if same_length
+        else wording.requests_of(wanted.concurrency, wanted.context_tokens)
+    )
+    room, weights = wording.gib(max(0, share.division.room)), wording.gib(share.division.weights)
+    return f"{holds}, {all_of_them} wanted, in {room} of KV cache beside {weights} of weights"
 
 
 def _cache_words(trial: Trial) -> str:

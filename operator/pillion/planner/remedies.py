@@ -7,10 +7,17 @@ the remedy. So a remedy is never a guess: it was planned.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from pillion.api.modeldeployment import Accelerator, Capacity, ModelDeploymentSpec
+from pillion.api.modeldeployment import (
+    Accelerator,
+    Capacity,
+    KvCacheDtype,
+    Method,
+    ModelDeploymentSpec,
+)
 from pillion.hardware import gpus
 from pillion.planner import wording
 from pillion.planner.model import Plan, PlanRequest
+from pillion.planner.wishes import LENGTH_STEP
 
 Ask = Callable[[PlanRequest], Plan | None]
 
@@ -42,7 +49,8 @@ def _changes(
     request: PlanRequest, ask: Ask, *, missing_memory: bool, missing_number: bool
 ) -> Iterator[tuple[PlanRequest, _Sentence]]:
     spec = request.spec
-    yield from _shorter_requests(request)
+    yield from _smaller_requests(request, ask)
+    yield from _less_pinned(request)
     yield from _fewer_bits(request)
     yield from _more_per_pod(request)
     yield from _other_products(request)
@@ -55,24 +63,62 @@ def _changes(
         yield from _another_accelerator(request)
 
 
-def _shorter_requests(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+def _smaller_requests(request: PlanRequest, ask: Ask) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    """The most requests, or the longest, that fit; where neither does alone, what is preferred of both."""
     serving = request.spec.serving
-    if serving.concurrency is not None:
-        yield (
-            _with(request, serving={"concurrency": None}),
-            lambda plan: f"It fits with spec.serving.concurrency: {plan.concurrency}.",
+    concurrency, length = serving.concurrency, serving.context_length
+    if concurrency is not None:
+        most = _most(ask, concurrency, lambda number: _with(request, serving={"concurrency": number}))
+        if most is not None:
+            yield most, lambda plan: f"It fits with spec.serving.concurrency: {plan.concurrency}."
+    if length is not None:
+        step = LENGTH_STEP if length > LENGTH_STEP else 1
+        longest = _most(
+            ask, -(-length // step), lambda number: _with(request, serving={"context_length": number * step})
         )
-    if serving.context_length is not None:
-        yield (
-            _with(request, serving={"context_length": None}),
-            lambda plan: f"It fits with spec.serving.contextLength: {plan.promised_context_tokens}.",
-        )
-    if serving.context_length is not None and serving.concurrency is not None:
+        if longest is not None:
+            yield (
+                longest,
+                lambda plan: f"It fits with spec.serving.contextLength: {plan.promised_context_tokens}.",
+            )
+    if concurrency is not None and length is not None:
         yield (
             _with(request, serving={"context_length": None, "concurrency": None}),
             lambda plan: (
                 f"It fits with spec.serving.contextLength: {plan.promised_context_tokens} and concurrency: "
                 f"{plan.concurrency}."
+            ),
+        )
+
+
+def _most(ask: Ask, too_many: int, changed: Callable[[int], PlanRequest]) -> PlanRequest | None:
+    """The request with the largest number below `too_many` that gives a plan; None where not even 1 does."""
+    fitting = 0
+    while too_many - fitting > 1:
+        middle = (fitting + too_many) // 2
+        if ask(changed(middle)) is None:
+            too_many = middle
+        else:
+            fitting = middle
+    return changed(fitting) if fitting else None
+
+
+def _less_pinned(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    """A form of the weights, or of the cache, that the spec insists on."""
+    if request.spec.quantization.method is not Method.AUTO:
+        yield (
+            _with(request, quantization={"method": Method.AUTO}),
+            lambda plan: (
+                f"It fits with spec.quantization.method: Auto, as {wording.weights_name(plan.quantization)} on "
+                f"{wording.device(plan.count, plan.product)}."
+            ),
+        )
+    if request.spec.serving.kv_cache_dtype is not KvCacheDtype.AUTO:
+        yield (
+            _with(request, serving={"kv_cache_dtype": KvCacheDtype.AUTO}),
+            lambda plan: (
+                "It fits with spec.serving.kvCacheDtype: Auto, on "
+                f"{wording.device(plan.count, plan.product)}."
             ),
         )
 
@@ -139,16 +185,11 @@ def _fewer_pods(request: PlanRequest, ask: Ask) -> Iterator[tuple[PlanRequest, _
     target = request.target
     if target is None:
         return
-    fitting, too_many = 0, target.pods
-    while too_many - fitting > 1:
-        middle = (fitting + too_many) // 2
-        if ask(replace(request, target=replace(target, pods=middle))) is None:
-            too_many = middle
-        else:
-            fitting = middle
-    if fitting:
+    most = _most(ask, target.pods, lambda number: replace(request, target=replace(target, pods=number)))
+    if most is not None and most.target is not None:
+        fitting = most.target.pods
         yield (
-            replace(request, target=replace(target, pods=fitting)),
+            most,
             lambda plan: (
                 f"It fits for {wording.count(fitting, 'pod')}, on {wording.device(plan.count, plan.product)} each; "
                 f"add {'accelerators' if plan.product else 'nodes'}, or set spec.hardware.capacity: Autoscaled where "

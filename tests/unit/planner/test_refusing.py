@@ -29,8 +29,43 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             LLAMA_8B,
             {"on": [T4], "quantization": PLAIN_16_BIT},
             Reason.NO_ACCELERATOR_FITS,
-            ["14.99 GiB for weights", "leaves 13.40 GiB (92 % of 14.56 GiB)", "It would fit on a node with"],
+            [
+                "14.99 GiB for weights",
+                "Tesla-T4 has 13.40 GiB usable of 14.56 GiB (92 %)",
+                "It fits with spec.quantization.method: Auto, as FP8 on Tesla-T4",
+            ],
+            id="weights that pass the card's memory in the form that is pinned",
+        ),
+        pytest.param(
+            LLAMA_70B,
+            {"on": [T4]},
+            Reason.NO_ACCELERATOR_FITS,
+            ["70.27 GiB for weights", "which leaves nothing for a KV cache", "It would fit on a node with"],
             id="weights that pass the card's memory, with a card that would do",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "serving": {"contextLength": 40_960, "concurrency": 16}},
+            Reason.NO_ACCELERATOR_FITS,
+            ["are left for KV cache: 1 request of 40,960 tokens, 16 wanted", "spec.serving.concurrency: 1."],
+            id="requests that do not all fit, with the number that does",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [L4], "quantization": PLAIN_16_BIT, "serving": {"contextLength": 40_000}},
+            Reason.NO_ACCELERATOR_FITS,
+            [
+                "no request of 40,000 tokens, which takes 5.50 GiB",
+                "It fits with spec.serving.contextLength: 31",
+            ],
+            id="a request that does not fit, with the length that does",
+        ),
+        pytest.param(
+            QWEN3_8B,
+            {"on": [A100], "serving": {"kvCacheDtype": "FP8"}},
+            Reason.NO_ACCELERATOR_FITS,
+            ["An FP8 KV cache needs compute capability 8.9", "It fits with spec.serving.kvCacheDtype: Auto"],
+            id="a pinned cache that the card does not compute",
         ),
         pytest.param(
             LLAMA_70B,
@@ -324,10 +359,22 @@ def test_a_remedy_is_true() -> None:
 
 
 def test_the_card_of_a_remedy_would_do() -> None:
-    refusal = worlds.refused(LLAMA_8B, on=[T4], quantization=PLAIN_16_BIT)
-    found = re.search(r"It would fit on a node with ([\w-]+), as 16 bit", refusal.message)
+    refusal = worlds.refused(LLAMA_8B, on=[V100])
+    found = re.search(r"It would fit on a node with ([\w-]+), as (\w+)", refusal.message)
     assert found is not None
-    worlds.planned(LLAMA_8B, on=[nodes.gpu_node("n", found[1])], quantization=PLAIN_16_BIT)
+    answer = worlds.planned(LLAMA_8B, on=[nodes.gpu_node("n", found[1])])
+    assert answer.plan.quantization == found[2]
+
+
+def test_the_number_of_a_remedy_is_the_largest_that_fits() -> None:
+    asked = {"contextLength": 8192, "concurrency": 64}
+    refusal = worlds.refused(QWEN3_8B, on=[L4], serving=asked)
+    found = re.search(r"spec\.serving\.concurrency: (\d+)\.", refusal.message)
+    assert found is not None
+    most = int(found[1])
+    assert most > 8  # more than is preferred where nothing is asked
+    worlds.planned(QWEN3_8B, on=[L4], serving={**asked, "concurrency": most})
+    worlds.refused(QWEN3_8B, on=[L4], serving={**asked, "concurrency": most + 1})
 
 
 def test_the_nearest_candidate_speaks_for_all() -> None:
