@@ -104,6 +104,16 @@ class MemoryStatus(ApiModel):
     sixteen_bit: Amount | None = Field(
         None, description="What the weights would have taken with 16 bit each."
     )
+    kv_cache_tokens: Whole | None = Field(
+        None,
+        description="Tokens that the KV cache and the headroom are expected to hold, counted as the engine reports"
+        " them.",
+    )
+    estimate: Literal["Verified", "Unverified"] | None = Field(
+        None,
+        description="Unverified where neither a start-up log nor a driver has confirmed these numbers for the"
+        " accelerator; absent on CPU.",
+    )
 
 
 class PlanStatus(ApiModel):
@@ -132,7 +142,9 @@ class PlanStatus(ApiModel):
         " the room of several.",
     )
     engine: Text | None = Field(None, description="The inference engine.")
-    engine_version: Text | None = Field(None, description="The engine's version.")
+    engine_version: Text | None = Field(
+        None, description="The engine's version; absent where the image's name does not tell it."
+    )
     image: Text | None = Field(None, description="The engine's image.")
     memory: MemoryStatus | None = Field(None, description="The memory of one accelerator, as planned.")
     given_up: Sentence | None = Field(None, description="What was preferred and does not fit.")
@@ -164,7 +176,9 @@ class ObservedStatus(ApiModel):
 
     context_length: Whole | None = Field(None, description="Tokens that the engine accepts for one request.")
     kv_cache_tokens: Whole | None = Field(None, description="Tokens that the engine's KV cache holds.")
-    planned_kv_cache_tokens: Whole | None = Field(None, description="Tokens that the plan counted on.")
+    planned_kv_cache_tokens: Whole | None = Field(
+        None, description="Tokens that the plan expected it to hold."
+    )
 
 
 class PodsStatus(ApiModel):

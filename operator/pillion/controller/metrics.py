@@ -1,5 +1,8 @@
 """Which numbers does the operator give to Prometheus?"""
 
+from collections.abc import Mapping
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
@@ -31,6 +34,38 @@ class Metrics:
             registry=self.registry,
         )
         self.leader = Gauge("pillion_leader", "1 where this operator leads.", registry=self.registry)
+        self.kv_cache = Gauge(
+            "pillion_kv_cache_tokens_ratio",
+            "Tokens that an engine reports for its KV cache, as a share of those that its plan expected.",
+            ("namespace", "name", "product"),
+            registry=self.registry,
+        )
+        self._products: dict[tuple[str, str], str] = {}  # of the ModelDeployments whose ratio is shown
+
+    def kv_cache_of(self, namespace: str, name: str, status: Mapping[str, Any]) -> None:
+        """Show how an engine's cache compares with its plan, or show nothing where no engine has said.
+
+        Args:
+            namespace: of the ModelDeployment.
+            name: of the ModelDeployment.
+            status: its status.
+        """
+        observed = status.get("observed") or {}
+        tokens, planned = observed.get("kvCacheTokens"), observed.get("plannedKvCacheTokens")
+        if not tokens or not planned:
+            self.forget(namespace, name)
+            return
+        product = (status.get("plan") or {}).get("product") or "CPU"
+        if self._products.get((namespace, name), product) != product:
+            self.forget(namespace, name)
+        self._products[namespace, name] = product
+        self.kv_cache.labels(namespace, name, product).set(tokens / planned)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """A ModelDeployment is gone, or its engines are."""
+        product = self._products.pop((namespace, name), None)
+        if product is not None:
+            self.kv_cache.remove(namespace, name, product)
 
     def exposition(self) -> bytes:
         """The text that `/metrics` answers."""

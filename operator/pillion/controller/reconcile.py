@@ -221,6 +221,7 @@ class Reconciler:
         after = result.world(world)
         verdicts = status_of.verdicts(after, actions, result.problem)
         status = status_of.describe(after, actions, verdicts, now=_now())
+        self._metrics.kv_cache_of(*world.key, status)
         before: Raw = world.deployment.get("status") or {}
         if not status_of.changed(before, status):
             return
@@ -308,6 +309,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._planning.forget(key)
+        self._metrics.forget(*key)
         self._evicted_at.pop(key, None)
         self._evicted_beside.pop(key, None)
         self._plan_again_at.pop(key, None)

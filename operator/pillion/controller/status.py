@@ -44,7 +44,7 @@ def verdicts(world: World, actions: Actions, problem: Finding | None) -> tuple[V
         return conditions.unreadable(world)
     plan = current_plan(world)
     parts = (
-        conditions.planned(world, _plan_sentence(plan) if plan is not None else None),
+        conditions.planned(world, plan.sentence if plan is not None else None),
         conditions.injected(world, actions, problem),
         conditions.model_ready(world, actions),
     )
@@ -101,16 +101,6 @@ def current_plan(world: World) -> planner.Plan | None:
         return planner.plan_from_json(text) if text else None
     except ValueError:
         return None
-
-
-def _plan_sentence(plan: planner.Plan) -> str:
-    where = "CPU" if plan.product is None else f"{plan.count} x {plan.product}"
-    weights = "16 bit" if plan.quantization == "None" else plan.quantization
-    requests = "1 request" if plan.concurrency == 1 else f"{plan.concurrency} requests"
-    lengths = f"{requests} of {plan.promised_context_tokens:,} tokens"
-    engine = f"{plan.engine} {plan.engine_version}"
-    sentence = f"{engine} serves {plan.checkpoint} ({weights}) on {where} with room for {lengths}."
-    return sentence if plan.given_up is None else f"{sentence} {plan.given_up}"
 
 
 def _carried_over(world: World) -> bool:
@@ -227,9 +217,7 @@ def _observed(world: World, plan: planner.Plan | None) -> ObservedStatus | None:
             return ObservedStatus(
                 context_length=report.max_model_len,
                 kv_cache_tokens=report.kv_cache_tokens,
-                planned_kv_cache_tokens=None
-                if plan is None
-                else plan.concurrency * plan.promised_context_tokens,
+                planned_kv_cache_tokens=None if plan is None else plan.kv_cache_tokens,
             )
     return None
 

@@ -88,7 +88,7 @@ class Plan:
     gpu_memory_utilization: float | None
     kv_cache_bytes: int | None  # explicit on shared accelerators and on CPU
     engine: str
-    engine_version: str
+    engine_version: str | None  # None: an image whose name does not tell
     image: str
     memory: MemoryBudget
     cpu_request_millis: int
@@ -103,6 +103,8 @@ class Plan:
     tolerations: tuple[Raw, ...]
     startup_timeout_seconds: int
     given_up: str | None  # what was given up of the preference, in a sentence
+    # That the engine is expected to report; None: it keeps no cache, or an older version made the plan.
+    kv_cache_tokens: int | None = None
 
     def to_status(self) -> dict[str, Any]:
         """The plan as status shows it, with what is not known left out."""
@@ -137,10 +139,30 @@ class Plan:
                 "sixteenBit": wording.quantity(memory.sixteen_bit_weights)
                 if memory.sixteen_bit_weights is not None
                 else None,
+                "kvCacheTokens": self.kv_cache_tokens,
+                "estimate": self._estimate,
             },
             "givenUp": self.given_up,
         }
         return _without_nothing(shown)
+
+    @property
+    def sentence(self) -> str:
+        """The plan in one sentence, or two where something was given up."""
+        engine = self.engine if self.engine_version is None else f"{self.engine} {self.engine_version}"
+        sentence = (
+            f"{engine} serves {self.checkpoint} ({wording.weights_name(self.quantization)}) on "
+            f"{wording.device(self.count, self.product)} with room for "
+            f"{wording.requests_of(self.concurrency, self.promised_context_tokens)}."
+        )
+        return sentence if self.given_up is None else f"{sentence} {self.given_up}"
+
+    @property
+    def _estimate(self) -> str | None:
+        """Whether logs stand behind the budget; nothing is said of the CPU, where memory is the container's limit."""
+        if self.device is Device.CPU:
+            return None
+        return "Unverified" if self.memory.unverified else "Verified"
 
     @property
     def class_key(self) -> tuple[str, str | None, str | None, int]:

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from pillion.hardware import labels
-from pillion.planner import obstacles, resources
+from pillion.planner import images, obstacles, resources
 from pillion.planner.candidates import SIXTEEN_BIT
 from pillion.planner.model import Device, MemoryBudget, Plan
 from pillion.planner.trial import Trial
@@ -49,9 +49,10 @@ def made(trial: Trial) -> Plan:
         gpu_memory_utilization=trial.utilization if pool else None,
         kv_cache_bytes=_explicit_cache_bytes(trial) if explicit_cache and share.layout else None,
         engine=trial.profile.name,
-        engine_version=trial.profile.version,
-        image=spec.engine.image or _image(trial),
+        engine_version=images.version(trial.image, trial.profile),
+        image=trial.image,
         memory=_memory(trial),
+        kv_cache_tokens=_cache_tokens(trial),
         cpu_request_millis=sizes.cpu_request_millis,
         cpu_limit_millis=sizes.cpu_limit_millis,
         memory_request_bytes=sizes.memory_request_bytes,
@@ -66,12 +67,6 @@ def made(trial: Trial) -> Plan:
         or resources.startup_timeout_seconds(trial.model.weights.stored_bytes),
         given_up=granted.given_up(trial.wishes),
     )
-
-
-def _image(trial: Trial) -> str:
-    """The operator's own choice for the device, or the pinned one."""
-    device = trial.candidate.device.value
-    return trial.request.images.get(device) or trial.profile.image(device)
 
 
 def _context_tokens(trial: Trial) -> int:
@@ -96,6 +91,16 @@ def _context_tokens(trial: Trial) -> int:
 def _cache_room(trial: Trial) -> int:
     explicit = trial.candidate.pool is not None and trial.candidate.pool.shared
     return _explicit_cache_bytes(trial) if explicit else trial.share.division.room
+
+
+def _cache_tokens(trial: Trial) -> int | None:
+    """Tokens that the engine is expected to find room for, by the same count as it reports them."""
+    layout = trial.share.layout
+    if layout is None:
+        return None
+    explicit = trial.candidate.pool is None or trial.candidate.pool.shared
+    room = _explicit_cache_bytes(trial) if explicit else trial.share.division.room
+    return layout.tokens(context_tokens=_context_tokens(trial), room_bytes=max(0, room))
 
 
 def _explicit_cache_bytes(trial: Trial) -> int:
@@ -136,7 +141,8 @@ def _memory(trial: Trial) -> MemoryBudget:
         other=division.other,
         headroom=division.room - trial.kv_cache_bytes
         if candidate.pool
-        else max(0, trial.sizes.memory_limit_bytes - trial.cpu_container[0]),
+        else trial.sizes.memory_limit_bytes
+        - trial.cpu_container[0],  # below 0 where the user limits it to less
         sixteen_bit_weights=sixteen,
         unverified=candidate.pool is not None and not candidate.pool.memory_verified,
     )

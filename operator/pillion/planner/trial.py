@@ -60,6 +60,13 @@ class Trial:
         asked = self.request.spec.model.task
         return self.model.task if asked is Task.AUTO else asked
 
+    @property
+    def image(self) -> str:
+        """The engine's image: the user's, the operator's own for the device, or the pinned one."""
+        device = self.candidate.device.value
+        pinned = self.request.images.get(device) or self.profile.image(device)
+        return self.request.spec.engine.image or pinned
+
     @functools.cached_property
     def wishes(self) -> wishing.Wishes:
         """What requests it shall hold."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pillion.api.modeldeployment import Capacity, Task
 from pillion.api.reasons import Reason
-from pillion.planner import wording
+from pillion.planner import images, wording
 from pillion.planner.candidates import FP8
 from pillion.planner.model import Plan, TargetShape, Warned
 from pillion.planner.trial import Trial
@@ -17,6 +17,7 @@ def found(trial: Trial, plan: Plan) -> tuple[Warned, ...]:
         *_about_the_weights(trial),
         *_about_the_memory(trial, plan),
         *_about_the_device(trial),
+        *_about_the_engine(trial),
         *_about_the_rollout(trial, plan),
     )
 
@@ -96,20 +97,54 @@ def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
         )
 
 
+def _about_the_engine(trial: Trial) -> Iterator[Warned]:
+    profile = trial.profile
+    version = images.version(trial.image, profile)
+    if version == profile.version:
+        return
+    holds = (
+        f"holds {profile.name} {version} by its tag"
+        if version
+        else f"does not tell its version of {profile.name}"
+    )
+    yield Warned(
+        reason=Reason.ESTIMATE_UNVERIFIED,
+        message=f"The image {trial.image} {holds}; the plan goes by {profile.name} {profile.version}, whose flags, "
+        "kernels and memory may differ.",
+    )
+
+
 def _about_the_device(trial: Trial) -> Iterator[Warned]:
-    limit, needed = trial.sizes.memory_limit_bytes, trial.computed_sizes.memory_limit_bytes
-    if trial.candidate.pool is None:
-        needed = trial.cpu_container[0]
-    if limit < needed:
-        yield Warned(
-            reason=Reason.MEMORY_LIMIT_LOW,
-            message=f"spec.engine.resources limits the engine to {wording.gib(limit)} of memory, and "
-            f"{wording.gib(needed)} were computed for it; beyond its limit the engine's container is killed.",
-        )
+    yield from _about_the_memory_limit(trial)
     if trial.candidate.pool is None:
         yield Warned(
             reason=Reason.CPU_IS_SLOW,
             message="The model runs on CPU: it answers, some tens of times slower than on a GPU.",
+        )
+
+
+def _about_the_memory_limit(trial: Trial) -> Iterator[Warned]:
+    """A limit of the user's own. On CPU it holds the model; elsewhere the engine's processes, whatever the model."""
+    pool, limit = trial.candidate.pool, trial.sizes.memory_limit_bytes
+    killed = "an engine that passes its limit is killed, and started again by the kubelet."
+    asked = f"spec.engine.resources limits the engine to {wording.gib(limit)} of memory"
+    if pool is None:
+        needed, division = trial.cpu_container[0], trial.share.division
+        if limit < needed:
+            yield Warned(
+                reason=Reason.MEMORY_LIMIT_LOW,
+                message=f"{asked}, and it needs about {wording.gib(needed)}: {wording.gib(division.weights)} for "
+                f"weights, {wording.gib(trial.kv_cache_bytes)} for KV cache, {wording.gib(division.activation)} while "
+                f"it computes, {wording.gib(division.other)} for itself (assumed); {killed}",
+            )
+        return
+    usual = trial.computed_sizes.memory_limit_bytes
+    if limit < usual:
+        on = wording.device(trial.candidate.count, pool.product)
+        yield Warned(
+            reason=Reason.MEMORY_LIMIT_LOW,
+            message=f"{asked}, and engines on {on} are given {wording.gib(usual)} whatever their model, so that models "
+            f"can be swapped; a small one may do with less, and {killed}",
         )
 
 

@@ -48,6 +48,7 @@ STATUS: Raw = {
         "memory": {
             "weights": "1.12Gi", "kvCache": "7Gi", "activation": "1Gi", "graphs": "0.5Gi", "other": "0.5Gi",
             "usable": "20Gi", "total": "22Gi", "headroom": "9.88Gi", "sixteenBit": "1.12Gi",
+            "kvCacheTokens": 157_970, "estimate": "Verified",
         },
     },
     "accelerators": {"perPod": 1, "total": 4, "free": 3},
@@ -57,7 +58,7 @@ STATUS: Raw = {
             "reason": "OrderedAfter", "message": "16 bit fits as well.",
         }
     ],
-    "observed": {"contextLength": 8192, "kvCacheTokens": 65_536, "plannedKvCacheTokens": 65_536},
+    "observed": {"contextLength": 8192, "kvCacheTokens": 160_112, "plannedKvCacheTokens": 157_970},
     "pods": {"desired": 3, "injected": 2, "ready": 1, "summary": "1/3"},
     "warnings": [{"reason": "NoChatTemplate", "message": "The model has none."}],
 }  # fmt: skip

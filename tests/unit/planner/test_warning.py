@@ -28,8 +28,29 @@ def changed(**facts: Any) -> ModelFacts:
             TINY,
             {"on": [PLAIN], "engine": {"resources": {"limits": {"memory": "512Mi"}}}},
             Reason.MEMORY_LIMIT_LOW,
-            "0.50 GiB of memory, and 2.52 GiB were computed",
+            "0.50 GiB of memory, and it needs about 2.52 GiB: 5.8 MiB for weights",
             id="less memory than the model needs on CPU",
+        ),
+        pytest.param(
+            TINY,
+            {"on": [L4], "engine": {"resources": {"limits": {"memory": "4Gi"}}}},
+            Reason.MEMORY_LIMIT_LOW,
+            "engines on NVIDIA-L4 are given 8.50 GiB whatever their model",
+            id="less memory than every engine gets beside a GPU",
+        ),
+        pytest.param(
+            TINY,
+            {"on": [L4], "engine": {"image": "registry.example/vllm:v0.32.0"}},
+            Reason.ESTIMATE_UNVERIFIED,
+            "holds vLLM 0.32.0 by its tag; the plan goes by vLLM 0.33.0",
+            id="an image of another version",
+        ),
+        pytest.param(
+            TINY,
+            {"on": [L4], "engine": {"image": "registry.example/vllm@sha256:0123"}},
+            Reason.ESTIMATE_UNVERIFIED,
+            "does not tell its version of vLLM",
+            id="an image that does not tell its version",
         ),
         pytest.param(
             TINY,
@@ -78,6 +99,12 @@ def changed(**facts: Any) -> ModelFacts:
 )
 def test_warnings(model: ModelFacts, more: dict[str, Any], reason: Reason, words: str) -> None:
     assert words in warned(model, **more)[reason]
+
+
+def test_a_limit_below_what_the_model_needs_shows_in_the_row_of_memory() -> None:
+    limited = {"resources": {"limits": {"memory": "512Mi"}}}
+    memory = worlds.planned(TINY, on=[PLAIN], engine=limited).plan.to_status()["memory"]
+    assert (memory["total"], memory["headroom"]) == ("0.50Gi", "-2.02Gi")
 
 
 def test_no_warning_without_a_cause() -> None:

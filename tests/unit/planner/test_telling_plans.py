@@ -1,0 +1,61 @@
+"""What status and a sentence say of a plan."""
+
+import pytest
+
+from pillion import engines
+from pillion.api.status import PlanStatus
+from pillion.planner import images
+from tests.unit.hardware import nodes
+from tests.unit.planner import worlds
+from tests.unit.planner.worlds import H100, L4, PLAIN, QWEN3_8B, TINY
+
+PINNED = engines.profile("vLLM")
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param(PINNED.image("GPU"), PINNED.version, id="the pinned one"),
+        pytest.param("registry.example/team/vllm:v0.32.1", "0.32.1", id="a version as its tag"),
+        pytest.param(
+            "registry.example:5000/vllm:0.33.0-cu129", "0.33.0", id="what it was built for behind it"
+        ),
+        pytest.param("registry.example:5000/vllm", None, id="a port is no tag"),
+        pytest.param("registry.example/vllm:nightly", None, id="a tag without a version"),
+        pytest.param("registry.example/vllm:v0.33.0@sha256:00", "0.33.0", id="a tag and a digest"),
+        pytest.param("registry.example/vllm:2026.11.24.1", None, id="a date with a build"),
+    ],
+)
+def test_what_an_image_tells_of_its_engine(image: str, expected: str | None) -> None:
+    assert images.version(image, PINNED) == expected
+
+
+def test_status_shows_the_version_of_the_image_and_none_where_nobody_knows() -> None:
+    other = worlds.planned(TINY, on=[L4], engine={"image": "registry.example/vllm:v0.32.0"}).plan
+    strange = worlds.planned(TINY, on=[L4], engine={"image": "registry.example/vllm:ours"}).plan
+    assert other.to_status()["engineVersion"] == "0.32.0"
+    assert "engineVersion" not in strange.to_status()
+    assert strange.sentence.startswith(
+        f"vLLM serves {TINY.repo} (16 bit) on NVIDIA-L4 with room for 8 requests"
+    )
+
+
+def test_status_says_whether_logs_stand_behind_the_estimate() -> None:
+    seen, unseen = (
+        worlds.planned(TINY, on=[node]).plan.to_status()["memory"]["estimate"]
+        for node in (H100, nodes.gpu_node("n", "NVIDIA-A10G"))
+    )
+    assert (seen, unseen) == ("Verified", "Unverified")
+    assert "estimate" not in worlds.planned(TINY, on=[PLAIN]).plan.to_status()["memory"]
+
+
+def test_the_tokens_that_the_engine_is_expected_to_report_are_all_that_fit() -> None:
+    plan = worlds.planned(QWEN3_8B, on=[L4]).plan
+    room = plan.memory.kv_cache + plan.memory.headroom
+    bytes_per_token = 36 * 2 * 8 * 128 * 2  # layers x (key and value) x KV heads x dimension x 2 bytes
+    assert plan.kv_cache_tokens == pytest.approx(room / bytes_per_token, rel=0.001)
+    assert PlanStatus.model_validate(plan.to_status()).memory is not None
+
+
+def test_on_cpu_they_are_what_was_asked_for() -> None:
+    assert worlds.planned(TINY, on=[PLAIN]).plan.kv_cache_tokens == 4096
