@@ -129,7 +129,7 @@ class Planning:
                 name=world.name,
                 checkpoints=checkpoints,
                 inventory=snapshot.inventory,
-                target=self._target_shape(world, pod_spec),
+                target=self._target_shape(world, pod_spec, snapshot),
                 reserved=self._others.reserved(world.key, snapshot)
                 if snapshot.inventory.accelerators
                 else {},
@@ -282,15 +282,17 @@ class Planning:
             found += [checkpoint for checkpoint in quantized if checkpoint.repo not in known]
         return tuple(found)
 
-    def _target_shape(self, world: World, pod_spec: Raw) -> planner.TargetShape | None:
+    def _target_shape(self, world: World, pod_spec: Raw, snapshot: Snapshot) -> planner.TargetShape | None:
         """The target's pods with the engines of the other models in them, as admission will make them."""
         if world.target is None:
             return None
+        scaled = (world.key.namespace, world.target["kind"], world.target["metadata"]["name"])
         beside = self._others.sidecars_beside(world.key)
         return planner.target_shape(
             compiling.with_engines(pod_spec, beside),
             pods=desired_pods(world.target),
             surge_pods=planner.rollout_surge(world.target),
+            max_pods=snapshot.most_pods.get(scaled),
             one_pod_per_node=world.target_resource is resources.DAEMON_SETS,
             beside=[sidecar["metadata"]["name"] for sidecar in beside],
         )

@@ -1,7 +1,7 @@
 """What of the cluster does a plan depend on, beside our own objects?
 
-Nodes, the pods on them, a namespace's labels, the admission policies, and a Secret. They are read where a plan is
-needed, and no watch follows them.
+Nodes, the pods on them, autoscalers, a namespace's labels, the admission policies, and a Secret. They are read where a
+plan is needed, and no watch follows them.
 """
 
 import asyncio
@@ -39,6 +39,8 @@ class Snapshot:
         Key, tuple[Raw, ...]
     ]  # by the model that they ask for; those that have a node and have not ended
     products: Mapping[tuple[str, str], str]  # by node and resource, where the node's labels tell
+    # An autoscaler's maximum, by the namespace, kind and name of the workload that it scales.
+    most_pods: Mapping[tuple[str, str, str], int] = dataclasses.field(default_factory=dict)
 
 
 class Surroundings:
@@ -60,15 +62,26 @@ class Surroundings:
         if self._snapshot is not None and self._clock() - self._snapshot[0] < FRESH_SECONDS:
             return self._snapshot[1]
         began = self._clock()
-        nodes = await self._cluster.list(resources.NODES)
+        nodes, autoscalers = await asyncio.gather(self._cluster.list(resources.NODES), self._autoscalers())
         read = await asyncio.to_thread(_snapshot, nodes, ())
         if read.inventory.accelerators:
             pods = await self._cluster.list(
                 resources.PODS, fields="status.phase!=Succeeded,status.phase!=Failed"
             )
             read = await asyncio.to_thread(_snapshot, nodes, pods)
+        read = dataclasses.replace(read, most_pods=_most_pods(autoscalers))
         self._snapshot = (began, read)
         return read
+
+    async def _autoscalers(self) -> Sequence[Raw]:
+        """Autoscalers of the whole cluster in one list; none where the operator may not see them.
+
+        Their maximum decides a warning alone, which is not worth a failure.
+        """
+        try:
+            return await self._cluster.list(resources.AUTOSCALERS)
+        except (Forbidden, NotFound):
+            return ()
 
     async def namespace_labels(self, namespace: str) -> dict[str, str]:
         """A namespace's labels, at most a second old."""
@@ -121,6 +134,17 @@ class Surroundings:
             held = ", ".join(sorted(data)) or "nothing"
             raise FactsError(Reason.TOKEN_NOT_READABLE, f"{where} has no key {key!r}; it has {held}")
         return tokens.token(data[key], where=f"{where}, key {key!r},")
+
+
+def _most_pods(autoscalers: Sequence[Raw]) -> dict[tuple[str, str, str], int]:
+    """The most pods that an autoscaler may ask for, by what it scales."""
+    most: dict[tuple[str, str, str], int] = {}
+    for autoscaler in autoscalers:
+        spec = autoscaler["spec"]
+        scaled = spec["scaleTargetRef"]
+        place = (autoscaler["metadata"]["namespace"], scaled["kind"], scaled["name"])
+        most[place] = max(most.get(place, 0), int(spec["maxReplicas"]))
+    return most
 
 
 def _snapshot(nodes: Sequence[Raw], pods: Sequence[Raw]) -> Snapshot:

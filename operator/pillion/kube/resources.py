@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pillion.api import names
 
 __all__ = [
+    "AUTOSCALERS",
     "BY_KIND",
     "CONFIG_MAPS",
     "DAEMON_SETS",
@@ -65,6 +66,9 @@ POD_TEMPLATES = Resource(plural="podtemplates", kind="PodTemplate")
 CONFIG_MAPS = Resource(plural="configmaps", kind="ConfigMap")
 NODES = Resource(plural="nodes", kind="Node", namespaced=False)
 NAMESPACES = Resource(plural="namespaces", kind="Namespace", namespaced=False)
+AUTOSCALERS = Resource(
+    group="autoscaling", version="v2", plural="horizontalpodautoscalers", kind="HorizontalPodAutoscaler"
+)
 EVENTS = Resource(group="events.k8s.io", plural="events", kind="Event")
 
 MUTATING_POLICIES = Resource(

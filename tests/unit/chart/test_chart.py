@@ -30,6 +30,7 @@ CLUSTER_RIGHTS = {
     "/pods/eviction": "create",
     "/nodes": "list",
     "/namespaces": "get",
+    "autoscaling/horizontalpodautoscalers": "list",
     "/configmaps": "create delete list watch",
     "/podtemplates": "create",
     "events.k8s.io/events": "create",

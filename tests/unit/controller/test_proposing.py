@@ -27,7 +27,7 @@ from pillion.controller.world import (
 )
 from pillion.facts import FactsError, ModelFacts
 from pillion.kube import resources
-from pillion.kube.client import NotFound
+from pillion.kube.client import Forbidden, NotFound
 from pillion.kube.resources import Resource
 from tests.unit.controller import plans, worlds
 from tests.unit.hardware import nodes
@@ -45,12 +45,17 @@ class FakeCluster:
     def __init__(self, *nodes_there: Raw) -> None:
         self.nodes = list(nodes_there)
         self.pods: list[Raw] = []
+        self.autoscalers: list[Raw] | None = []  # None: the operator may not list them
         self.secrets: dict[str, Raw] = {}
         self.lists: Counter[str] = Counter()
 
     async def list(self, resource: Resource, **_: Any) -> list[Raw]:
         self.lists[resource.kind] += 1
         await asyncio.sleep(0)  # others get their turn, as with a real request
+        if resource is resources.AUTOSCALERS:
+            if self.autoscalers is None:
+                raise Forbidden(403, "may not list autoscalers")
+            return list(self.autoscalers)
         return list(self.nodes if resource is resources.NODES else self.pods)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Raw:
@@ -205,6 +210,43 @@ def one_gpu() -> Bench:
     return Bench(nodes.gpu_node("a", L4))
 
 
+def autoscaler(target: str, most: int, *, kind: str = "Deployment", namespace: str = "shop") -> Raw:
+    return {
+        "metadata": {"name": f"of-{target}", "namespace": namespace},
+        "spec": {"scaleTargetRef": {"kind": kind, "name": target}, "maxReplicas": most},
+    }
+
+
+def reasons(found: Proposed) -> dict[Reason, str]:
+    return {warning.reason: warning.message for warning in found.warnings}
+
+
+# What an autoscaler may ask for
+
+
+def test_an_autoscaler_that_may_ask_for_more_pods_than_there_are_accelerators_is_told() -> None:
+    bench = Bench(nodes.gpu_node("a", L4, 3))
+    bench.cluster.autoscalers = [autoscaler("web", 2), autoscaler("web", 5)]
+    message = reasons(bench.proposed(bench.model(hardware=ON_GPU)))[Reason.AUTOSCALER_MAY_BLOCK]
+    assert "An autoscaler may ask for 5 pods, and there are accelerators for 3" in message
+
+
+@pytest.mark.parametrize(
+    "autoscalers",
+    [
+        pytest.param([autoscaler("web", 3)], id="no more than there are"),
+        pytest.param([autoscaler("other", 9)], id="of another Deployment"),
+        pytest.param([autoscaler("web", 9, kind="StatefulSet")], id="of another kind by the same name"),
+        pytest.param([autoscaler("web", 9, namespace="elsewhere")], id="in another namespace"),
+        pytest.param(None, id="that the operator may not see"),
+    ],
+)
+def test_nothing_is_said_of_autoscalers(autoscalers: list[Raw] | None) -> None:
+    bench = Bench(nodes.gpu_node("a", L4, 3))
+    bench.cluster.autoscalers = autoscalers
+    assert Reason.AUTOSCALER_MAY_BLOCK not in reasons(bench.proposed(bench.model(hardware=ON_GPU)))
+
+
 # What is reserved, and for whom
 
 
@@ -274,7 +316,7 @@ def test_the_nodes_are_read_again_after_a_moment() -> None:
 def test_pods_are_not_listed_where_nodes_have_no_accelerators() -> None:
     bench = Bench(nodes.node("plain"))
     bench.proposed(bench.model())
-    assert bench.cluster.lists == Counter({"Node": 1})
+    assert (bench.cluster.lists["Node"], bench.cluster.lists["Pod"]) == (1, 0)
 
 
 # What a model's own pods hold
