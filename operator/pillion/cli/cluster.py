@@ -1,0 +1,233 @@
+"""What does a cluster have to plan with, and what do its other models count on?
+
+Read with the user's own kubeconfig, by lists alone; nothing is written. What the user may not read is told, and
+planned without, where that makes sense.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from kubernetes.aio import config as kubernetes_config
+
+from pillion import hardware
+from pillion.api import names
+from pillion.api.modeldeployment import ModelDeployment
+from pillion.cli.documents import Raw
+from pillion.cli.exits import BadInputError, FailedError
+from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, workload_key
+from pillion.controller.others import Others, read_plan
+from pillion.controller.store import Key, Store, models_of
+from pillion.controller.surroundings import Snapshot
+from pillion.kube import resources
+from pillion.kube.client import Cluster, Forbidden, KubeError, NotFound
+from pillion.kube.resources import Resource
+
+__all__ = ["connecting", "default_namespace", "surroundings"]
+
+_NO_CLUSTER = (
+    "no cluster to plan for: give --gpu L4 (imagined nodes), --inventory FILE (kubectl get nodes,pods -A -o json), or "
+    "a kubeconfig (--context NAME, --kubeconfig FILE, KUBECONFIG)"
+)
+_NOT_FINISHED = "status.phase!=Succeeded,status.phase!=Failed"
+
+
+def surroundings(
+    deployments: Sequence[ModelDeployment],
+    *,
+    kubeconfig: Path | None,
+    context: str | None,
+    namespace: str | None,
+) -> Surroundings:
+    """What a cluster has, for these ModelDeployments.
+
+    Args:
+        deployments: whose targets and neighbours are looked for.
+        kubeconfig: a file, or None for the usual ones.
+        context: a context of it, or None for the current one.
+        namespace: in place of the context's own.
+
+    Raises:
+        BadInputError: there is no such kubeconfig or context.
+        FailedError: the API server does not answer, or lets nodes not be read.
+    """
+    name = namespace or default_namespace(kubeconfig, context)
+
+    async def read() -> Surroundings:
+        cluster = await connecting(kubeconfig, context)
+        try:
+            return await _read(cluster, deployments, name)
+        finally:
+            await cluster.close()
+
+    try:
+        return asyncio.run(read())
+    except KubeError as error:
+        raise FailedError(f"the cluster cannot be read: {error.message}") from error
+
+
+async def connecting(kubeconfig: Path | None, context: str | None) -> Cluster:
+    """A connection to the cluster that the options mean.
+
+    Raises:
+        BadInputError: the kubeconfig leads to none.
+    """
+    try:
+        return await Cluster.connect(None if kubeconfig is None else str(kubeconfig), context)
+    except (kubernetes_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
+
+
+def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
+    """The namespace of the context that is used.
+
+    Raises:
+        BadInputError: there is no kubeconfig, or no such context.
+    """
+    try:
+        contexts, active = kubernetes_config.list_kube_config_contexts(  # type: ignore[no-untyped-call] # has none
+            None if kubeconfig is None else str(kubeconfig)
+        )
+    except (kubernetes_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        if kubeconfig is None and context is None:
+            raise BadInputError(_NO_CLUSTER) from error
+        raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
+    if context is not None:
+        named = {str(each.get("name")): each for each in contexts}
+        if context not in named:
+            there = ", ".join(sorted(named)) or "none"
+            raise BadInputError(f"--context {context}: there is no such context; the kubeconfig has {there}")
+        active = named[context]
+    return str(((active or {}).get("context") or {}).get("namespace") or "default")
+
+
+async def _read(cluster: Cluster, deployments: Sequence[ModelDeployment], namespace: str) -> Surroundings:
+    notes: list[str] = []
+    nodes, pods, *others = await asyncio.gather(
+        cluster.list(resources.NODES),
+        cluster.list(resources.PODS, fields=_NOT_FINISHED),
+        *(
+            _listed(cluster, resource, notes)
+            for resource in (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS)
+        ),
+        *(_listed(cluster, resource, notes, marked=True) for resource in resources.WORKLOADS),
+    )
+    targets = await _targets(cluster, deployments, namespace)
+    inventory = hardware.inventory(nodes, pods)
+    seen = _Cluster(
+        inventory=inventory,
+        pods=pods,
+        stored=dict(
+            zip(
+                (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS, *resources.WORKLOADS),
+                others,
+                strict=True,
+            )
+        ),
+        planned=[Key(each.metadata.namespace or namespace, each.metadata.name) for each in deployments],
+    )
+    return Surroundings(
+        inventory=inventory,
+        namespace=namespace,
+        workloads=targets,
+        neighbours=lambda deployment: seen.neighbours(deployment, namespace),
+        notes=tuple(notes),
+    )
+
+
+async def _listed(
+    cluster: Cluster, resource: Resource, notes: list[str], *, marked: bool = False
+) -> list[Raw]:
+    """Objects of a kind; none where the kind is not installed, or where the user may not read it."""
+    try:
+        return await cluster.list(resource, labels=f"{names.MARKED_LABEL}={names.MARKED}" if marked else "")
+    except NotFound:
+        return []
+    except Forbidden:
+        notes.append(f"{resource.plural} may not be listed, so what other models count on is not known.")
+        return []
+
+
+async def _targets(
+    cluster: Cluster, deployments: Sequence[ModelDeployment], namespace: str
+) -> dict[WorkloadKey, Raw]:
+    found = {}
+    for deployment in deployments:
+        reference = deployment.spec.target_ref
+        resource = resources.BY_KIND.get(reference.kind) if reference is not None else None
+        if reference is None or resource is None:
+            continue
+        try:
+            workload = await cluster.get(resource, deployment.metadata.namespace or namespace, reference.name)
+        except NotFound:
+            continue
+        found[workload_key({"kind": resource.kind, **workload}, namespace)] = {
+            "kind": resource.kind,
+            **workload,
+        }
+    return found
+
+
+class _Cluster:
+    """What other models have and count on, by the operator's own reading."""
+
+    def __init__(
+        self,
+        *,
+        inventory: hardware.Inventory,
+        pods: Sequence[Raw],
+        stored: dict[Resource, list[Raw]],
+        planned: Sequence[Key],
+    ) -> None:
+        self._store = Store()
+        self._sidecars: dict[Key, Raw] = {}  # of the models that are planned anew
+        self._deployments: dict[Key, Raw] = {}
+        for resource, objects in stored.items():
+            for each in objects:
+                key = Key(each["metadata"]["namespace"], each["metadata"]["name"])
+                if resource is resources.MODEL_SIDECARS and key in planned:
+                    self._sidecars[key] = each
+                    continue
+                if resource is resources.MODEL_DEPLOYMENTS:
+                    self._deployments[key] = each
+                    if key in planned:
+                        continue  # what the file says counts
+                self._store.put(resource, each)
+        self._snapshot = _snapshot(inventory, pods)
+        self._others = Others(self._store, {}, {})
+
+    def neighbours(self, deployment: ModelDeployment, namespace: str) -> Neighbours:
+        """What the cluster has for this model, and counts on for others."""
+        key = Key(deployment.metadata.namespace or namespace, deployment.metadata.name)
+        there = self._deployments.get(key)
+        raw = deployment.to_raw()
+        metadata = {
+            **({"uid": "planned", "resourceVersion": "1"} if there is None else there["metadata"]),
+            "namespace": key.namespace,
+            "name": key.name,
+        }
+        self._store.put(resources.MODEL_DEPLOYMENTS, {**raw, "metadata": metadata})
+        sidecar = self._sidecars.get(key)
+        return Neighbours(
+            reserved=self._others.reserved(key, self._snapshot),
+            own=self._others.own(key, self._snapshot),
+            previous=read_plan(sidecar) if sidecar is not None else None,
+            beside=tuple(self._others.sidecars_beside(key)),
+        )
+
+
+def _snapshot(inventory: hardware.Inventory, pods: Sequence[Raw]) -> Snapshot:
+    by_model: dict[Key, list[Raw]] = {}
+    for pod in pods:
+        if pod["spec"].get("nodeName"):
+            for model in models_of(pod):
+                by_model.setdefault(Key(pod["metadata"]["namespace"], model), []).append(pod)
+    return Snapshot(
+        inventory=inventory,
+        pods={key: tuple(found) for key, found in by_model.items()},
+        products={
+            (there.name, pool.resource): pool.product
+            for pool in inventory.accelerators
+            for there in pool.nodes
+        },
+    )

@@ -1,0 +1,200 @@
+"""What does a person see of estimates?"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pillion import sizing
+from pillion.cli import bar, pieces
+from pillion.cli.overview import Place
+from pillion.cli.questions import Question
+from pillion.facts import ModelFacts
+from pillion.hardware import gpus
+from pillion.planner import wording
+from pillion.sizing.constants import GIB
+
+__all__ = ["show", "show_overview"]
+
+_ABOUT = (
+    "GPUs are the fewest of 1, 2, 4 and 8 that hold one request; GiB are of each of them, requests and tokens of all "
+    "together. --gpu shows one of them in full."
+)
+
+
+def show(
+    question: Question,
+    request: sizing.EstimateRequest,
+    estimate: sizing.Estimate,
+    out: Console,
+) -> None:
+    """Print one estimate: whether it fits, its memory, and its tokens."""
+    model = request.model
+    out.print(Text.assemble((model.repo, "bold"), "  ", _verdict(estimate)))
+    for finding in estimate.reasons:
+        out.print(pieces.indented(Text.assemble((finding.reason.value, "red"), f": {finding.message}")))
+    out.print()
+    out.print(
+        pieces.indented(
+            pieces.rows(_about_model(model) | _about_device(question, request) | _figures(estimate))
+        )
+    )
+    total = request.gpu_memory_bytes
+    if total is not None and estimate.weights_bytes is not None:
+        out.print()
+        out.print(pieces.indented(_memory(request, estimate, total)))
+    _print(pieces.listed("Notes", (*model.notes, *estimate.notes)), out)
+
+
+def _verdict(estimate: sizing.Estimate) -> tuple[str, str]:
+    if estimate.fits is None:
+        return "", ""
+    return ("fits", "bold green") if estimate.fits else ("does not fit", "bold red")
+
+
+def _about_model(model: ModelFacts) -> dict[str, str | None]:
+    parameters = None
+    if model.parameters is not None:
+        parameters = f"{_billions(model.parameters)} parameters"
+        if model.active_parameters is not None and model.active_parameters < model.parameters:
+            parameters += f", {_billions(model.active_parameters)} of them active for a token"
+    quantized = model.quantization
+    stored = f"{quantized.scheme} weights" if quantized is not None else model.dtype
+    limit = f"up to {model.max_context_tokens:,} tokens" if model.max_context_tokens else None
+    known = model.architecture or model.model_type or "unknown architecture"
+    if not model.known_architecture:
+        known += " (not known: a conservative estimate)"
+    return {"model": ", ".join(each for each in (known, parameters, stored, limit) if each)}
+
+
+def _about_device(question: Question, request: sizing.EstimateRequest) -> dict[str, str | None]:
+    if request.gpu_memory_bytes is None:
+        return {}
+    name = question.product or "a GPU"
+    ranks = request.tensor_parallel * request.pipeline_parallel
+    seen = f"{wording.gib(request.gpu_memory_bytes)} each as the engine sees it"
+    if request.compute_capability is not None:
+        major, minor = request.compute_capability
+        seen += f", compute capability {major}.{minor}"
+    return {"accelerator": f"{wording.device(ranks, name)}, {seen}"}
+
+
+def _figures(estimate: sizing.Estimate) -> dict[str, str | None]:
+    cache = estimate.kv_cache_bytes
+    concurrency = estimate.max_concurrency
+    return {
+        "weights": _gib(estimate.weights_bytes, " on each GPU"),
+        "KV cache": None
+        if estimate.kv_bytes_per_token is None
+        else f"{estimate.kv_bytes_per_token:,} bytes a token on each GPU"
+        + (
+            f"; {wording.gib(cache)} hold {estimate.kv_cache_tokens:,} tokens"
+            if cache and estimate.kv_cache_tokens
+            else ""
+        ),
+        "promised": None
+        if estimate.kv_cache_tokens_promised is None
+        else f"{estimate.kv_cache_tokens_promised:,} tokens that a plan may count on",
+        "context": None
+        if estimate.max_model_len is None
+        else f"{estimate.max_model_len:,} tokens"
+        + (
+            f"; one request may have up to {estimate.max_fitting_model_len:,}"
+            if estimate.max_fitting_model_len is not None
+            else ""
+        ),
+        "concurrency": None if concurrency is None else f"{concurrency:,.2f} requests of that length at once",
+    }
+
+
+def _memory(request: sizing.EstimateRequest, estimate: sizing.Estimate, total: int) -> Table:
+    used = sum(
+        each or 0
+        for each in (
+            estimate.weights_bytes,
+            max(0, estimate.kv_cache_bytes or 0),
+            estimate.peak_activation_bytes,
+            estimate.cuda_graph_bytes,
+            estimate.non_torch_bytes,
+        )
+    )
+    ranks = request.tensor_parallel * request.pipeline_parallel
+    title = f"Memory of {'each GPU' if ranks > 1 else 'the GPU'}: {wording.gib(total)}"
+    if used > total:
+        title += f", where {wording.gib(used)} are needed before any KV cache"
+    return bar.divided(
+        title,
+        {
+            "weights": estimate.weights_bytes,
+            "KV cache": estimate.kv_cache_bytes,
+            "activations": estimate.peak_activation_bytes,
+            "CUDA graphs": estimate.cuda_graph_bytes,
+            "outside the framework": estimate.non_torch_bytes,
+            "": None,
+            "left free": total - used,
+        },
+        total=total,
+    )
+
+
+def show_overview(
+    question: Question, model: ModelFacts, found: Sequence[Place], length: int, out: Console
+) -> None:
+    """Print where a model fits."""
+    out.print(Text(model.repo, style="bold"))
+    out.print(pieces.indented(pieces.rows(_about_model(model))))
+    out.print()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for title in ("GPU", "weights"):
+        table.add_column(title, no_wrap=True)
+    for title in ("GPUs", "GiB each", "weights", "KV cache", "longest request", f"requests of {length:,}"):
+        table.add_column(title, justify="right")
+    before = None
+    for place in found:
+        if before is not None and place.gpu is not before:
+            table.add_section()
+        table.add_row(*_cells(place, first=place.gpu is not before))
+        before = place.gpu
+    out.print(table)
+    notes = {note for place in found for note in place.estimate.notes if "unverified" in note.lower()}
+    about = _ABOUT
+    if model.quantization is None and "quantization" not in question.settings:
+        about += " The 4-bit checkpoint is reckoned with as if there were one; FP8 on the fly needs none."
+    _print(pieces.listed("Notes", (*model.notes, *sorted(notes), about)), out)
+
+
+def _cells(place: Place, *, first: bool) -> Iterator[str]:
+    estimate = place.estimate
+    memory = gpus.usable_bytes(place.gpu)
+    yield place.gpu.product if first else ""
+    yield place.form
+    yield str(place.count)
+    yield f"{memory / GIB:.1f}" if first else ""
+    yield _number(estimate.weights_bytes)
+    if not estimate.fits:
+        yield "-"
+        yield "does not fit"
+        yield estimate.reasons[0].reason.value if estimate.reasons else ""
+        return
+    yield _number(estimate.kv_cache_bytes)
+    yield "" if estimate.max_fitting_model_len is None else f"{estimate.max_fitting_model_len:,}"
+    yield "" if estimate.max_concurrency is None else f"{estimate.max_concurrency:,.1f}"
+
+
+def _print(parts: Iterable[RenderableType], out: Console) -> None:
+    for part in parts:
+        out.print(part)
+
+
+def _number(amount: int | None) -> str:
+    return "" if amount is None else f"{amount / GIB:.2f}"
+
+
+def _gib(amount: int | None, after: str = "") -> str | None:
+    return None if amount is None else f"{wording.gib(amount)}{after}"
+
+
+def _billions(number: int) -> str:
+    return f"{number / 1e9:.2f} billion" if number >= 1e9 else f"{number / 1e6:.1f} million"

@@ -1,0 +1,195 @@
+"""Where do the facts of a model come from: a directory, or the Hub?
+
+The Hub is HF_ENDPOINT's, and gated models are read with HF_TOKEN, as with every other tool. The same model is read
+once in a run.
+"""
+
+import base64
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from pillion.api.modeldeployment import Checkpoints, ModelDeploymentSpec
+from pillion.api.reasons import Reason
+from pillion.cli.exits import BadInputError
+from pillion.facts import FactsError, ModelFacts, tokens
+from pillion.facts.cache import FactsCache
+
+__all__ = ["Models", "directory_of", "hub_token"]
+
+_PARALLEL_READS = 8
+_ABOUT_TOKENS = frozenset({Reason.MODEL_GATED, Reason.MODEL_NOT_FOUND})
+
+
+def hub_token() -> str | None:
+    """The token of HF_TOKEN, if there is one.
+
+    Raises:
+        BadInputError: it is no token that can be sent.
+    """
+    value = os.environ.get("HF_TOKEN")
+    if not value:
+        return None
+    try:
+        return tokens.token(base64.b64encode(value.encode()).decode(), where="HF_TOKEN")
+    except FactsError as error:
+        raise BadInputError(error.message) from error
+
+
+def directory_of(model: str, *, beside: Path | None = None) -> Path | None:
+    """The directory that a model's name means, from here or from the file that names it; None: a Hub's model.
+
+    Raises:
+        BadInputError: it can only be a path, and there is no such directory.
+    """
+    path = Path(model).expanduser()
+    for place in (path, beside / path if beside is not None else path):
+        if place.is_dir():
+            return place
+        if place.is_file() and place.name == "config.json":
+            return place.parent
+    is_path = model.startswith((".", "/", "~")) or model.count("/") != 1 or "\\" in model
+    if is_path:
+        raise BadInputError(
+            f"{model}: there is no such directory; a model is a directory with at least config.json, or owner/name as "
+            "on the Hub"
+        )
+    return None
+
+
+class Models:
+    """Reads facts, of directories and of one Hub."""
+
+    def __init__(
+        self,
+        *,
+        folders: Mapping[str, Path] | None = None,
+        revision: str | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            folders: directories that stand for repositories; the name "" stands for whatever is asked for first.
+            revision: of models of the Hub that name none.
+            timeout_seconds: for each request.
+        """
+        self._folders = dict(folders or {})
+        self._revision = revision
+        self._timeout_seconds = timeout_seconds
+        self._token = hub_token()
+        self._cache = FactsCache()
+        self._read: dict[tuple[str, str | None], ModelFacts | FactsError] = {}
+
+    def of_directory(self, folder: Path) -> ModelFacts:
+        """A directory's model.
+
+        Raises:
+            FactsError: it holds no model that can be understood.
+        """
+        from pillion.facts import local
+
+        return self._once((str(folder.resolve()), None), lambda: local.read(folder))
+
+    def of_hub(self, repo: str, revision: str | None = None) -> ModelFacts:
+        """A repository's model; failures are remembered too, so that nobody waits for a dead Hub a thousand times.
+
+        Raises:
+            FactsError: with the reason, and what would help.
+        """
+        wanted = revision or self._revision
+        return self._once((repo, wanted), lambda: self._from_hub(repo, wanted))
+
+    def named(self, model: str, *, beside: Path | None = None) -> ModelFacts:
+        """The model that a user names: a directory, or owner/name.
+
+        Raises:
+            BadInputError: there is no such directory.
+            FactsError: there is no such model, or it cannot be understood.
+        """
+        folder = directory_of(model, beside=beside)
+        return self.of_hub(model) if folder is None else self.of_directory(folder)
+
+    def checkpoints(self, spec: ModelDeploymentSpec) -> tuple[tuple[ModelFacts, ...], tuple[str, ...]]:
+        """The model, its variants and trusted quantizations, and what was assumed about them, in sentences.
+
+        Raises:
+            FactsError: the model or a variant cannot be read.
+        """
+        repo = spec.model.repo
+        if repo is None:
+            raise BadInputError(
+                "spec.model.repo: is required here: this version plans models from the Hub alone"
+            )
+        wanted = [(repo, spec.model.revision), *((variant, None) for variant in spec.model.variants)]
+        with ThreadPoolExecutor(max_workers=_PARALLEL_READS) as pool:
+            reading = [pool.submit(self._checkpoint, *each) for each in wanted]
+            found = [each.result() for each in reading]
+        if spec.quantization.checkpoints is not Checkpoints.TRUSTED_PUBLISHERS:
+            return tuple(found), ()
+        if self._folder(repo) is not None:
+            note = (
+                f"{repo} was read from a directory, so the Hub was not asked for quantized checkpoints of it."
+            )
+            return tuple(found), (note,)
+        known = {checkpoint.repo for checkpoint in found}
+        found += [each for each in self._trusted(found[0]) if each.repo not in known]
+        return tuple(found), ()
+
+    def _checkpoint(self, repo: str, revision: str | None) -> ModelFacts:
+        folder = self._folder(repo)
+        if folder is None:
+            return self.of_hub(repo, revision)
+        return replace(self.of_directory(folder), repo=repo)
+
+    def _folder(self, repo: str) -> Path | None:
+        return self._folders.get(repo, self._folders.get(""))
+
+    def _from_hub(self, repo: str, revision: str | None) -> ModelFacts:
+        # Its imports take longer than everything else a directory's model needs.
+        from pillion.facts import hub
+
+        try:
+            return hub.read(
+                repo,
+                revision=revision,
+                token=self._token,
+                endpoint=os.environ.get("HF_ENDPOINT") or None,
+                cache=self._cache,
+                timeout_seconds=self._timeout_seconds,
+            )
+        except FactsError as error:
+            if error.reason not in _ABOUT_TOKENS:
+                raise
+            used = "HF_TOKEN is what was used" if self._token else "it is not set"
+            message = f"{error.message} This command reads the token from HF_TOKEN; {used}."
+            raise FactsError(error.reason, message, transient=error.transient) from error
+
+    def _trusted(self, base: ModelFacts) -> tuple[ModelFacts, ...]:
+        from pillion.facts import hub
+
+        return hub.trusted_quantizations(
+            base,
+            token=self._token,
+            endpoint=os.environ.get("HF_ENDPOINT") or None,
+            cache=self._cache,
+            timeout_seconds=self._timeout_seconds,
+        )
+
+    def _once(self, key: tuple[str, str | None], read: Callable[[], ModelFacts]) -> ModelFacts:
+        known = self._read.get(key)
+        if known is None:
+            try:
+                known = read()
+            except FactsError as error:
+                known = error
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # A configuration is anybody's file, and what it may hold has no end.
+                message = f"{key[0]}: its files cannot be understood ({type(error).__name__}: {error})."
+                known = FactsError(Reason.CONFIG_INVALID, message)
+            self._read[key] = known
+        if isinstance(known, FactsError):
+            raise known
+        return known

@@ -1,0 +1,193 @@
+"""How do the ModelDeployments of a file become plans, as the operator would make them?
+
+One after the other, because each has to see what the ones before it count on: accelerators that their pods do not hold
+yet, and the room in the pods of a target that they share.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pillion import planner
+from pillion.api.modeldeployment import ModelDeployment
+from pillion.api.reasons import Reason
+from pillion.cli.deployments import Given
+from pillion.cli.documents import Raw
+from pillion.cli.models import Models
+from pillion.cli.surroundings import Surroundings, WorkloadKey, pods_of, workload_key
+from pillion.controller import compiling
+from pillion.facts import FactsError, ModelFacts
+
+__all__ = ["Answer", "answers"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came out for one ModelDeployment."""
+
+    deployment: ModelDeployment
+    namespace: str
+    outcome: planner.Outcome
+    facts: ModelFacts | None  # of the chosen checkpoint, or of the model that was asked for
+    pods: int
+    notes: tuple[str, ...]  # what was assumed, in sentences
+
+
+@dataclass(kw_only=True, slots=True)
+class _Before:
+    """What the plans before this one count on."""
+
+    reserved: Counter[str] = field(default_factory=Counter)  # accelerators of other targets, by product
+    sidecars: list[tuple[WorkloadKey | None, Raw]] = field(default_factory=list)  # by target
+
+    def count_on(self, plan: planner.Plan, *, pods: int, own: Mapping[str, Mapping[str, int]]) -> None:
+        """Have the next plans leave to this one what it takes. What its pods hold already, the inventory knows."""
+        if plan.product is not None and plan.resource is not None:
+            held = sum(amounts.get(plan.resource, 0) for amounts in own.values())
+            self.reserved[plan.product] += max(0, plan.count * pods - held)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Knowledge:
+    """What is the same for all plans of one run."""
+
+    surroundings: Surroundings
+    workloads: Mapping[WorkloadKey, Raw]  # of the file itself
+    models: Models
+    pods: int | None
+
+    def target(self, deployment: ModelDeployment) -> Raw | None:
+        """The target's workload: as the cluster has it, else as the file does."""
+        place = self.place(deployment)
+        return None if place is None else self.surroundings.workloads.get(place) or self.workloads.get(place)
+
+    def place(self, deployment: ModelDeployment) -> WorkloadKey | None:
+        """How the target is found; None where pods opt in by themselves."""
+        reference = deployment.spec.target_ref
+        if reference is None:
+            return None
+        return (self.surroundings.namespace_of(deployment), reference.kind, reference.name)
+
+
+def answers(given: Given, surroundings: Surroundings, models: Models, *, pods: int | None) -> list[Answer]:
+    """A plan, or why there is none, for each ModelDeployment of a file.
+
+    Args:
+        given: the file.
+        surroundings: nodes, and what is known of targets.
+        models: where facts come from.
+        pods: of every target, in place of what is known of it.
+    """
+    knowledge = _Knowledge(
+        surroundings=surroundings,
+        workloads={workload_key(each, surroundings.namespace): each for each in given.workloads},
+        models=models,
+        pods=pods,
+    )
+    before = _Before()
+    return [_answer(deployment, knowledge, before) for deployment in given.deployments]
+
+
+def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before) -> Answer:
+    target = knowledge.target(deployment)
+    about_target = () if target is not None else (_about_target(deployment),)
+    try:
+        _refuse_unsupported(deployment)
+        checkpoints, about_models = knowledge.models.checkpoints(deployment.spec)
+    except FactsError as error:
+        return Answer(
+            deployment=deployment,
+            namespace=knowledge.surroundings.namespace_of(deployment),
+            outcome=planner.NotPlanned(reason=error.reason, message=error.message),
+            facts=None,
+            pods=_pods(target, knowledge.pods),
+            notes=about_target,
+        )
+    pods = _pods(target, knowledge.pods)
+    neighbours = knowledge.surroundings.neighbours(deployment)
+    place = knowledge.place(deployment)
+    beside = [
+        *neighbours.beside,
+        *(sidecar for other, sidecar in before.sidecars if place and other == place),
+    ]
+    outcome = planner.plan(
+        planner.PlanRequest(
+            spec=deployment.spec,
+            name=deployment.metadata.name,
+            checkpoints=checkpoints,
+            inventory=knowledge.surroundings.inventory,
+            target=_shape(target, beside, count=pods),
+            reserved=Counter(neighbours.reserved) + before.reserved,
+            own=neighbours.own,
+            previous=neighbours.previous,
+        )
+    )
+    facts = checkpoints[0]
+    if isinstance(outcome, planner.Planned):
+        facts = next(each for each in checkpoints if each.repo == outcome.plan.checkpoint)
+        before.sidecars.append((place, _sidecar(deployment, outcome.plan, facts)))
+        before.count_on(outcome.plan, pods=pods, own=neighbours.own)
+    return Answer(
+        deployment=deployment,
+        namespace=knowledge.surroundings.namespace_of(deployment),
+        outcome=outcome,
+        facts=facts,
+        pods=pods,
+        notes=(*about_target, *about_models, *_about_facts(facts)),
+    )
+
+
+def _refuse_unsupported(deployment: ModelDeployment) -> None:
+    """Before the Hub is asked for anything, as the operator does.
+
+    Raises:
+        FactsError: a field asks for what this version cannot do.
+    """
+    found = planner.unsupported(deployment.spec)
+    if found:
+        message = "; ".join(f"{path}: {message}" for path, message in found)
+        raise FactsError(Reason.FIELD_NOT_SUPPORTED, message)
+
+
+def _pods(target: Raw | None, wanted: int | None) -> int:
+    if wanted is not None:
+        return wanted
+    return pods_of(target) if target is not None else 1
+
+
+def _about_target(deployment: ModelDeployment) -> str:
+    reference = deployment.spec.target_ref
+    if reference is None:
+        return (
+            "No target is named (pods opt in by the marker): planned for one pod that asks for nothing else."
+        )
+    return f"Nothing is known of {reference.kind} {reference.name}: planned for one pod that asks for nothing else."
+
+
+def _shape(target: Raw | None, beside: Sequence[Raw], *, count: int) -> planner.TargetShape:
+    template = ((target or {}).get("spec") or {}).get("template") or {}
+    return planner.target_shape(
+        compiling.with_engines(template.get("spec") or {"containers": []}, beside),
+        pods=count,
+        surge_pods=planner.rollout_surge(target) if target is not None else 0,
+        one_pod_per_node=(target or {}).get("kind") == "DaemonSet",
+        beside=[sidecar["metadata"]["name"] for sidecar in beside],
+    )
+
+
+def _sidecar(deployment: ModelDeployment, plan: planner.Plan, facts: ModelFacts) -> Raw:
+    """The ModelSidecar that would be written, for what it takes of the pod's room."""
+    return compiling.compile_sidecar(
+        deployment,
+        plan=plan,
+        facts=facts,
+        port=compiling.free_port(deployment.spec.engine.port, taken=()),
+        policy="Never",
+        spec_hash="",
+        hub_endpoint=None,
+        limit_disk=False,
+    )
+
+
+def _about_facts(facts: ModelFacts) -> tuple[str, ...]:
+    return tuple(f"{facts.repo}: {note}" for note in facts.notes)

@@ -1,0 +1,204 @@
+"""What may a question about a model's memory say, and what does it become for the memory model?
+
+The same fields come as a line of JSON and as options of a command, and every mistake of one question is told at once.
+Absent and null mean the engine's default for its version.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pillion import sizing
+from pillion.cli.exits import BadInputError
+from pillion.facts import ModelFacts
+from pillion.hardware import gpus
+from pillion.sizing.constants import GIB
+
+__all__ = ["FIELDS", "Question", "read"]
+
+_DTYPES: Final = ("auto", "bfloat16", "float16", "float32", "half", "float")
+_ENGINES: Final = ("vllm", "tgi")
+_VERSION: Final = re.compile(r"v?(\d+(\.\d+){0,3})([.+-]?[a-z0-9.+]+)?", re.IGNORECASE)
+_CAPABILITY: Final = re.compile(r"(?:sm_?)?(\d{1,2})\.(\d)[a-z]?", re.IGNORECASE)
+
+Check = Callable[[object], Any]
+
+
+class _WrongValueError(ValueError):
+    """What is accepted; the caller adds the field and what was found."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """A question whose values make sense, before the model was looked at."""
+
+    model: str
+    product: str | None = None
+    gpu: gpus.GpuModel | None = None  # None beside a product: nobody knows it, and its memory was given
+    gpu_memory_bytes: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)  # by the names that the memory model has
+
+    def request(self, model: ModelFacts) -> sizing.EstimateRequest:
+        """The question to the memory model.
+
+        The accelerator's own memory and compute capability count where the question names none.
+        """
+        settings = dict(self.settings)
+        memory = self.gpu_memory_bytes
+        if self.gpu is not None:
+            memory = memory if memory is not None else gpus.usable_bytes(self.gpu)
+            settings.setdefault("compute_capability", self.gpu.compute_capability)
+        return sizing.EstimateRequest(
+            model=model,
+            gpu_memory_bytes=memory,
+            product=self.product,
+            **settings,
+        )
+
+
+def read(fields: Mapping[str, object]) -> Question:
+    """A question from its fields; `id` is not one of them.
+
+    Raises:
+        BadInputError: every field that is wrong or that there is none of, each with what is accepted.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, found in fields.items():
+        check = FIELDS.get(name)
+        if name == "gpu" and isinstance(found, str) and fields.get("gpu_memory_gib") is not None:
+            continue  # its memory is given, so that its name need not be known
+        if check is None:
+            near = difflib.get_close_matches(str(name), FIELDS, n=1, cutoff=0.6)
+            remedy = f"did you mean {near[0]}?" if near else f"there are: {', '.join(FIELDS)}"
+            problems.append(f"{name}: there is no such field; {remedy}")
+        elif found is not None:
+            try:
+                values[name] = check(found)
+            except _WrongValueError as error:
+                problems.append(f"{name}: {error}; found {found!r}")
+    if fields.get("model") is None:
+        problems.append(
+            "model: is required: a directory with at least config.json, or owner/name as on the Hub"
+        )
+    if problems:
+        raise BadInputError(problems)
+    cache = values.pop("kv_cache_memory_gib", None)
+    memory = values.pop("gpu_memory_gib", None)
+    if cache is not None:
+        values["kv_cache_memory_bytes"] = cache
+    gpu: gpus.GpuModel | None = values.pop("gpu", None)
+    given = fields.get("gpu")
+    product = given if isinstance(given, str) else None
+    if gpu is None and product is not None:
+        gpu = gpus.find(product)
+    return Question(
+        model=values.pop("model"),
+        product=gpu.product if gpu is not None else product,
+        gpu=gpu,
+        gpu_memory_bytes=memory,
+        settings=values,
+    )
+
+
+def _whole(value: object) -> int:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number) or number != math.floor(number) or number < 1:
+        raise _WrongValueError("must be a whole number of 1 or more")
+    return int(number)
+
+
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise _WrongValueError("must be a number above 0 and at most 1")
+    return float(value)
+
+
+def _gib(value: object) -> int:
+    """Bytes of an amount in GiB, rounded down."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise _WrongValueError("must be a number of GiB above 0")
+    return math.floor(value * GIB)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _WrongValueError("must be a text that is not empty")
+    return value.strip()
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongValueError("must be true or false")
+    return value
+
+
+def _gpu(value: object) -> gpus.GpuModel:
+    name = _text(value)
+    found = gpus.find(name)
+    if found is None:
+        near = gpus.nearest(name)
+        raise _WrongValueError(
+            "no GPU of that name is known"
+            + (f"; near it: {', '.join(near)}" if near else "")
+            + "; gpu_memory_gib and compute_capability describe any other"
+        )
+    return found
+
+
+def _capability(value: object) -> tuple[int, int]:
+    """From 8.9, "8.9", "sm_89" or [8, 9]."""
+    pair = value
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        written = str(value).strip().lower().removeprefix("sm_").removeprefix("sm")
+        if written.isdigit() and len(written) > 1 and isinstance(value, str):
+            written = f"{written[:-1]}.{written[-1]}"  # sm_89, sm_120
+        match = _CAPABILITY.fullmatch(written if "." in written else f"{written}.0")
+        pair = [int(match[1]), int(match[2])] if match else None
+    if (
+        isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(isinstance(part, int) and not isinstance(part, bool) and 0 <= part < 100 for part in pair)
+    ):
+        return pair[0], pair[1]
+    raise _WrongValueError('must be a compute capability such as "8.9"')
+
+
+def _one_of(accepted: tuple[str, ...]) -> Check:
+    def check(value: object) -> str:
+        name = value.strip().lower() if isinstance(value, str) else None
+        if name not in accepted:
+            raise _WrongValueError(f"must be one of {', '.join(accepted)}")
+        return name
+
+    return check
+
+
+def _version(value: object) -> str:
+    if not isinstance(value, str) or not _VERSION.fullmatch(value.strip()):
+        raise _WrongValueError('must be a version such as "0.33.0"')
+    return value.strip().removeprefix("v")
+
+
+FIELDS: Final[Mapping[str, Check]] = {
+    "model": _text,
+    "gpu": _gpu,
+    "gpu_memory_gib": _gib,
+    "compute_capability": _capability,
+    "tensor_parallel": _whole,
+    "pipeline_parallel": _whole,
+    "engine": _one_of(_ENGINES),
+    "engine_version": _version,
+    "gpu_memory_utilization": _share,
+    "max_model_len": _whole,
+    "max_num_seqs": _whole,
+    "max_num_batched_tokens": _whole,
+    "dtype": _one_of(_DTYPES),
+    "quantization": _text,
+    "kv_cache_dtype": _text,
+    "enforce_eager": _flag,
+    "kv_cache_memory_gib": _gib,
+}

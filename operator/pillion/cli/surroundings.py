@@ -1,0 +1,139 @@
+"""What is there to plan with: a saved list of nodes and pods, a cluster, or accelerators that are only imagined?
+
+Each answers with the same value. What nobody knows (the target, the pods) is assumed, and the assumption is told.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pillion import hardware, planner
+from pillion.api.modeldeployment import ModelDeployment
+from pillion.cli import documents
+from pillion.cli.documents import Raw
+from pillion.cli.exits import BadInputError
+from pillion.controller import workloads
+
+__all__ = ["Neighbours", "Surroundings", "WorkloadKey", "imagined", "pods_of", "saved", "workload_key"]
+
+_TARGETS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+WorkloadKey = tuple[str, str, str]  # namespace, kind, name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbours:
+    """What a cluster already has for one ModelDeployment and counts on for the others."""
+
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    previous: planner.Plan | None = None
+    beside: tuple[Raw, ...] = ()  # ModelSidecars of other models beside the same target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """Everything that a plan depends on beside the ModelDeployment and its model."""
+
+    inventory: hardware.Inventory
+    namespace: str  # of a ModelDeployment that names none
+    workloads: Mapping[WorkloadKey, Raw] = field(default_factory=dict)
+    neighbours: Callable[[ModelDeployment], Neighbours] = lambda _: Neighbours()
+    notes: tuple[str, ...] = ()  # what was assumed of all
+
+    def namespace_of(self, deployment: ModelDeployment) -> str:
+        """The ModelDeployment's namespace."""
+        return deployment.metadata.namespace or self.namespace
+
+
+def workload_key(workload: Raw, default_namespace: str) -> WorkloadKey:
+    """How a workload is found again."""
+    metadata = workload.get("metadata") or {}
+    return (metadata.get("namespace") or default_namespace, workload["kind"], str(metadata.get("name")))
+
+
+def pods_of(workload: Raw) -> int:
+    """Pods that a workload should have."""
+    return workloads.desired_pods(workload)
+
+
+def imagined(gpu: str, *, per_node: int, nodes: int, namespace: str) -> Surroundings:
+    """Nodes that have nothing but accelerators of one product.
+
+    Raises:
+        BadInputError: nobody knows the product.
+    """
+    try:
+        inventory = hardware.imagined(gpu, per_node, nodes=nodes)
+    except hardware.UnknownProductError as error:
+        raise BadInputError(f"--gpu: {error}") from error
+    return Surroundings(
+        inventory=inventory,
+        namespace=namespace,
+        notes=("The nodes are imagined: empty, and with more CPU, memory and disk than any plan takes.",),
+    )
+
+
+def saved(path: str, *, namespace: str) -> Surroundings:
+    """What `kubectl get nodes,pods -A -o json` (or yaml) wrote.
+
+    Raises:
+        BadInputError: it holds no nodes, or something that kubectl would not write.
+    """
+    by_kind: dict[str, list[Raw]] = {}
+    problems = []
+    for where, raw in documents.objects(path):
+        kind = raw.get("kind")
+        metadata = raw.get("metadata")
+        if not isinstance(kind, str):
+            problems.append(f"{where}: kind: is required")
+        elif not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+            problems.append(f"{where}: {kind}: metadata.name: is required")
+        else:
+            by_kind.setdefault(kind, []).append(raw)
+    if problems:
+        raise BadInputError(problems[:10])
+    name = documents.shown_name(path)
+    if not by_kind.get("Node"):
+        raise BadInputError(
+            f"{name}: holds no Node, but {_counted(by_kind)}; save one with: kubectl get nodes,pods -A -o json"
+        )
+    pods = by_kind.get("Pod", [])
+    notes = (
+        [] if pods else [f"{name} holds no pods, so everything counts as free (kubectl get nodes,pods -A)."]
+    )
+    return Surroundings(
+        inventory=_inventory(by_kind["Node"], pods, name),
+        namespace=namespace,
+        workloads={
+            workload_key(workload, namespace): workload
+            for kind in _TARGETS
+            for workload in by_kind.get(kind, ())
+        },
+        notes=tuple(notes),
+    )
+
+
+def _counted(by_kind: Mapping[str, Sequence[Raw]]) -> str:
+    return ", ".join(f"{len(found)} {kind}" for kind, found in sorted(by_kind.items()))
+
+
+def _inventory(nodes: Sequence[Raw], pods: Sequence[Raw], name: str) -> hardware.Inventory:
+    try:
+        return hardware.inventory(nodes, pods)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Objects of a cluster are read without checks, because an API server wrote them. This file may be anybody's.
+        raise BadInputError(f"{name}: {_culprit(nodes, pods)} ({type(error).__name__}: {error})") from error
+
+
+def _culprit(nodes: Sequence[Raw], pods: Sequence[Raw]) -> str:
+    """The first object that cannot be read by itself."""
+    for node in nodes:
+        try:
+            hardware.inventory([node], ())
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return f"Node {node['metadata']['name']} is not as Kubernetes writes one"
+    for pod in pods:
+        try:
+            hardware.inventory((), [pod])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return f"Pod {pod['metadata']['name']} is not as Kubernetes writes one"
+    return "its objects are not as Kubernetes writes them"
