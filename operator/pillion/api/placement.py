@@ -88,8 +88,8 @@ class Hardware(ApiModel):
 
     accelerator: Accelerator = Field(
         Accelerator.AUTO,
-        description="GPU or CPU; Auto takes CPU only where the cluster has no accelerator at all, never"
-        " because all are busy.",
+        description="GPU or CPU; Auto takes CPU where the cluster has no accelerator at all, and for a small"
+        " encoder beside a model on accelerators in the same pods; never because all are busy.",
     )
     products: Annotated[
         tuple[

@@ -385,7 +385,12 @@ class Reason(StrEnum):
         About.WARNING,
         "Code from the model's repository runs in the application's pod.",
     )
-    CPU_IS_SLOW = "CpuIsSlow", About.WARNING, "The cluster has no accelerator: the model runs on CPU."
+    CPU_IS_SLOW = (
+        "CpuIsSlow",
+        About.WARNING,
+        "The model runs on CPU: the cluster has no accelerator, it was asked for, or a small encoder leaves them to the"
+        " model beside it.",
+    )
     MEMORY_LIMIT_LOW = (
         "MemoryLimitLow",
         About.WARNING,

@@ -7,14 +7,21 @@ reason, because "why not?" is the first question.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from pillion import engines
+from pillion import engines, hardware
 from pillion.api.modeldeployment import Accelerator, Capacity, KvCacheDtype, ModelDeploymentSpec, Policy
-from pillion.facts import ModelFacts
-from pillion.hardware import AcceleratorPool, Inventory, gpus
+from pillion.facts import Basis, Fact, ModelFacts
+from pillion.hardware import AcceleratorPool, Inventory
 from pillion.planner import wording
 from pillion.planner.model import Device, PlanRequest
 
+SMALL_ENCODER: Final = Fact(
+    value=600_000_000,
+    unit="parameters",
+    basis=Basis.ASSUMED,
+    source="the encoders that people embed with end there: XLM-RoBERTa-large has 560 million, BGE-M3 568 million",
+)
 PLAIN = "None"
 FP8 = "FP8"
 SIXTEEN_BIT = 16
@@ -91,27 +98,10 @@ def pools(inventory: Inventory, spec: ModelDeploymentSpec) -> tuple[AcceleratorP
     if spec.hardware.capacity is not Capacity.AUTOSCALED:
         return there
     known = {pool.product for pool in there}
-    return there + tuple(
-        imagined(row)
-        for name in spec.hardware.products
-        if name not in known and (row := gpus.by_product(name))
+    awaited = (
+        hardware.awaited(name, inventory) for name in dict.fromkeys(spec.hardware.products) if name not in known
     )
-
-
-def imagined(row: gpus.GpuModel) -> AcceleratorPool:
-    """An accelerator that the table knows and no node has."""
-    memory = gpus.usable_memory(row.product, label_mib=row.label_mib)
-    return AcceleratorPool(
-        product=row.product,
-        resource=f"{row.vendor}.com/gpu",
-        vendor=row.vendor,
-        memory_bytes=memory.bytes,
-        memory_source=memory.source,
-        memory_verified=memory.verified,
-        compute_capability=row.compute_capability,
-        nodes=(),
-        node_requirements=({"key": "nvidia.com/gpu.product", "operator": "In", "values": [row.product]},),
-    )
+    return there + tuple(pool for pool in awaited if pool is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,9 +139,28 @@ def _on_devices(form: _Form, request: PlanRequest) -> Iterator[Candidate]:
                 for kv_cache_dtype in _kv_cache_dtypes(form, spec, pool):
                     yield _candidate(form, kv_cache_dtype, pool, count)
     wanted = spec.hardware.accelerator
-    if wanted is Accelerator.CPU or (wanted is Accelerator.AUTO and not asks_for_accelerator):
+    if wanted is Accelerator.CPU or (
+        wanted is Accelerator.AUTO and (not asks_for_accelerator or leaves_accelerators(form.model, request))
+    ):
         pinned = KV_CACHE_DTYPES.get(spec.serving.kv_cache_dtype)
         yield _candidate(form, pinned, None, 0)
+
+
+def leaves_accelerators(model: ModelFacts, request: PlanRequest) -> bool:
+    """Whether `Auto` lets the model have the CPU although there are accelerators.
+
+    A small encoder answers in milliseconds there. Where a larger model of the same pod computes on accelerators, one
+    more for the encoder would mostly wait, and every pod would need it.
+    """
+    target, parameters = request.target, model.parameters
+    return (
+        model.is_encoder
+        and parameters is not None
+        and parameters <= SMALL_ENCODER.value
+        and not request.spec.hardware.products
+        and target is not None
+        and bool(target.beside and target.accelerators)
+    )
 
 
 def _candidate(
@@ -174,7 +183,7 @@ def _counts(model: ModelFacts, pool: AcceleratorPool, spec: ModelDeploymentSpec)
 
     Powers of two are what people have, so that one of these which does not divide is told rather than left out.
     """
-    largest = 1 if pool.shared else spec.hardware.max_per_pod
+    largest = 1 if pool.partial else spec.hardware.max_per_pod
     heads = max(1, model.attention.heads)
     return (count for count in range(1, largest + 1) if heads % count == 0 or count & (count - 1) == 0)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pillion.api.modeldeployment import Capacity, Task
 from pillion.api.reasons import Reason
-from pillion.planner import images, wording
+from pillion.planner import candidates, images, wording
 from pillion.planner.candidates import FP8
 from pillion.planner.model import Plan, TargetShape, Warned
 from pillion.planner.trial import Trial
@@ -116,11 +116,17 @@ def _about_the_engine(trial: Trial) -> Iterator[Warned]:
 
 def _about_the_device(trial: Trial) -> Iterator[Warned]:
     yield from _about_the_memory_limit(trial)
-    if trial.candidate.pool is None:
-        yield Warned(
-            reason=Reason.CPU_IS_SLOW,
-            message="The model runs on CPU: it answers, some tens of times slower than on a GPU.",
+    if trial.candidate.pool is not None:
+        return
+    target = trial.request.target
+    if target is not None and candidates.leaves_accelerators(trial.model, trial.request):
+        message = (
+            f"{trial.model.repo} is a small encoder and runs on CPU: it leaves the accelerators to ModelDeployment "
+            f"{wording.listed(target.beside)} in the same pods. spec.hardware.accelerator: GPU gives it one of its own."
         )
+    else:
+        message = "The model runs on CPU: it answers, some tens of times slower than on a GPU."
+    yield Warned(reason=Reason.CPU_IS_SLOW, message=message)
 
 
 def _about_the_memory_limit(trial: Trial) -> Iterator[Warned]:

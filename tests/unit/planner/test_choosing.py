@@ -1,5 +1,6 @@
 """Which checkpoint, quantization and accelerator each policy takes."""
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -7,9 +8,7 @@ import pytest
 
 from pillion import planner
 from pillion.api.reasons import Reason
-from pillion.facts import understanding
-from pillion.facts.documents import Tensor
-from tests.unit.facts import checkpoints
+from pillion.facts import ModelFacts
 from tests.unit.hardware import nodes
 from tests.unit.planner import worlds
 from tests.unit.planner.worlds import A10G, A100, H100, L4, PLAIN, T4
@@ -157,6 +156,66 @@ def test_cpu_beside_accelerators_where_it_is_asked_for() -> None:
     assert answer.plan.device is planner.Device.CPU
 
 
+CHAT_ON_L4 = planner.TargetShape(
+    pods=1, cpu_millis=1000, memory_bytes=8 * 2**30, accelerators={"nvidia.com/gpu": 1}, beside=("chat",)
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "expected"),
+    [
+        pytest.param(
+            worlds.BERT, {"target": CHAT_ON_L4}, planner.Device.CPU, id="an encoder beside a model on GPUs"
+        ),
+        pytest.param(worlds.BERT, {}, planner.Device.GPU, id="an encoder alone"),
+        pytest.param(
+            worlds.BERT,
+            {"target": dataclasses.replace(CHAT_ON_L4, beside=())},
+            planner.Device.GPU,
+            id="an encoder beside an application that uses a GPU itself",
+        ),
+        pytest.param(
+            worlds.BERT,
+            {"target": dataclasses.replace(CHAT_ON_L4, accelerators={})},
+            planner.Device.GPU,
+            id="an encoder beside a model on CPU",
+        ),
+        pytest.param(
+            worlds.smaller(worlds.BERT, parameters=7_000_000_000),
+            {"target": CHAT_ON_L4},
+            planner.Device.GPU,
+            id="a large encoder beside a model on GPUs",
+        ),
+        pytest.param(
+            worlds.TINY, {"target": CHAT_ON_L4}, planner.Device.GPU, id="a small model that generates"
+        ),
+        pytest.param(
+            worlds.BERT,
+            {"target": CHAT_ON_L4, "hardware": {"accelerator": "GPU"}},
+            planner.Device.GPU,
+            id="an encoder that is asked onto a GPU",
+        ),
+        pytest.param(
+            worlds.BERT,
+            {"target": CHAT_ON_L4, "hardware": {"products": ["NVIDIA-L4"]}},
+            planner.Device.GPU,
+            id="an encoder that is asked onto a product",
+        ),
+    ],
+)
+def test_a_small_encoder_leaves_the_accelerators_to_the_model_beside_it(
+    model: ModelFacts, more: dict[str, Any], expected: planner.Device
+) -> None:
+    answer = worlds.planned(
+        model, on=[nodes.gpu_node("two", "NVIDIA-L4", 2, cpu="16", memory="64Gi")], **more
+    )
+    assert answer.plan.device is expected
+    told = [warned.message for warned in answer.warnings if warned.reason is Reason.CPU_IS_SLOW]
+    assert [("leaves the accelerators to ModelDeployment chat" in each) for each in told] == [True] * (
+        expected is planner.Device.CPU
+    )
+
+
 def test_a_shared_card_only_where_it_is_named() -> None:
     shared = nodes.gpu_node(
         "s",
@@ -173,22 +232,7 @@ def test_a_shared_card_only_where_it_is_named() -> None:
 
 
 def test_an_embedding_model_keeps_no_cache_and_takes_its_whole_length() -> None:
-    config = {
-        "architectures": ["BertModel"],
-        "model_type": "bert",
-        "num_hidden_layers": 12,
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_attention_heads": 12,
-        "vocab_size": 30_522,
-        "max_position_embeddings": 512,
-        "torch_dtype": "float32",
-    }
-    weights = (Tensor(name="encoder.layer.0.output.dense.weight", dtype="F32", shape=(1000, 1000)),)
-    bert = understanding.facts(
-        checkpoints.documents("a/bert", config, weights, pipeline_tag="feature-extraction")
-    )
-    plan = worlds.planned(bert, on=[L4]).plan
+    plan = worlds.planned(worlds.BERT, on=[L4]).plan
     assert (plan.context_tokens, plan.memory.kv_cache, plan.kv_cache_bytes) == (512, 0, None)
 
 

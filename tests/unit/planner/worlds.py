@@ -5,7 +5,8 @@ from typing import Any
 
 from pillion import hardware, planner
 from pillion.api.modeldeployment import ModelDeploymentSpec
-from pillion.facts import ModelFacts
+from pillion.facts import ModelFacts, understanding
+from pillion.facts.documents import Tensor
 from tests.unit.facts import checkpoints
 from tests.unit.hardware import nodes
 
@@ -91,6 +92,24 @@ QWEN3_8B = checkpoints.qwen3_8b()
 QWEN3_8B_AWQ = checkpoints.qwen3_8b_awq()
 QWEN3_8B_FP8 = checkpoints.qwen3_8b_fp8()
 TINY = checkpoints.tiny()
+BERT = understanding.facts(
+    checkpoints.documents(
+        "a/bert",
+        {
+            "architectures": ["BertModel"],
+            "model_type": "bert",
+            "num_hidden_layers": 12,
+            "hidden_size": 768,
+            "intermediate_size": 3072,
+            "num_attention_heads": 12,
+            "vocab_size": 30_522,
+            "max_position_embeddings": 512,
+            "torch_dtype": "float32",
+        },
+        (Tensor(name="encoder.layer.0.output.dense.weight", dtype="F32", shape=(1000, 1000)),),
+        pipeline_tag="feature-extraction",
+    )
+)
 
 T4 = nodes.gpu_node("t4", "Tesla-T4")
 L4 = nodes.gpu_node("l4", "NVIDIA-L4")
