@@ -1,8 +1,9 @@
 """What can be said to the benchmarks on the command line?
 
-python -m benchmarks                       all of them, one after the other
+python -m benchmarks                       those that take minutes, one after the other
+python -m benchmarks --list                all there are
 python -m benchmarks single burst-100      these
-python -m benchmarks single -o json        for programs
+python -m benchmarks all -o json           all of them, for programs
 python -m benchmarks single --profile F    the operator under cProfile; look at F with `python -m pstats F`
 """
 
@@ -19,11 +20,17 @@ from typing import TYPE_CHECKING
 from benchmarks import bench, report, scenarios
 from benchmarks.api import ApiError
 from benchmarks.consumption import Machine
-from tests.cluster import ClusterError
+from tests.cluster import ClusterError, binaries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.bench import Bench
     from benchmarks.results import Outcome
+    from benchmarks.scenarios import Scenario
+    from benchmarks.scenarios.scenario import OnCluster
+
+EVERYTHING = "all"
 
 
 def main() -> int:
@@ -31,47 +38,67 @@ def main() -> int:
     options = _parser().parse_args()
     # Whoever ends it early gets what was started ended too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    outcomes, version, failed = [], "", False
-    for name in options.scenarios or scenarios.SCENARIOS:
+    if options.list:
+        for scenario in scenarios.ALL.values():
+            print(f"{scenario.name:18} {scenario.about}{'' if scenario.by_default else ' (only by name)'}")
+        return 0
+    outcomes, failed = [], False
+    for scenario in _chosen(options.scenarios):
         started = time.monotonic()
         try:
-            # Each on a cluster of its own: what one leaves behind would be in the figures of the next.
-            with bench.start(say=_say, under=_under(options.profile)) as running:
-                _say(f"{name}: measuring")
-                version = running.cluster.kubernetes_version
-                outcomes.append(_measured(running, name))
+            outcomes.append(_measured(scenario, profile=options.profile))
         except (ClusterError, ApiError, TimeoutError) as error:
-            _say(f"{name}: {error}")
+            _say(f"{scenario.name}: {error}")
             failed = True
-        _say(f"{name}: {time.monotonic() - started:.0f} s, with all that was started for it")
+        _say(f"{scenario.name}: {time.monotonic() - started:.0f} s, with all that was started for it")
+    machine, version = Machine.this(), binaries.DEFAULT_KUBERNETES_VERSION
     if options.output == "json":
-        print(report.as_json(Machine.this(), version, outcomes))
+        print(report.as_json(machine, version, outcomes))
     else:
-        report.show(Machine.this(), version, outcomes)
+        report.show(machine, version, outcomes)
     return 1 if failed else 0
 
 
-def _measured(running: Bench, name: str) -> Outcome:
+def _chosen(names: Sequence[str]) -> list[Scenario]:
+    if EVERYTHING in names:
+        return list(scenarios.ALL.values())
+    by_default = [name for name, scenario in scenarios.ALL.items() if scenario.by_default]
+    return [scenarios.ALL[name] for name in names or by_default]
+
+
+def _measured(scenario: Scenario, *, profile: Path | None) -> Outcome:
+    if scenario.alone is not None:
+        _say(f"{scenario.name}: measuring")
+        return scenario.alone()
+    assert scenario.on_cluster is not None
+    under = () if profile is None else ("-m", "cProfile", "-o", str(profile.resolve()))
+    # Each on a cluster of its own: what one leaves behind would be in the figures of the next.
+    with bench.start(say=_say, under=under) as running:
+        _say(f"{scenario.name}: measuring")
+        return _on_cluster(running, scenario.on_cluster)
+
+
+def _on_cluster(running: Bench, act: OnCluster) -> Outcome:
     try:
-        return asyncio.run(scenarios.run(running, scenarios.SCENARIOS[name]))
+        return asyncio.run(scenarios.on_cluster(running, act))
     except TimeoutError:
         _say(f"the operator's log:\n{running.operator.told()}")
         raise
 
 
-def _under(profile: Path | None) -> tuple[str, ...]:
-    return () if profile is None else ("-m", "cProfile", "-o", str(profile.resolve()))
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=bench.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="How fast does the operator answer, what does it ask of the API server, and what does it take?",
+    )
     parser.add_argument(
         "scenarios",
         nargs="*",
         metavar="SCENARIO",
-        choices=[*scenarios.SCENARIOS, []],
-        help=f"{', '.join(scenarios.SCENARIOS)}; absent: all",
+        choices=[*scenarios.ALL, EVERYTHING, []],
+        help="by name (--list); absent: those that take minutes",
     )
+    parser.add_argument("--list", action="store_true", help="say which scenarios there are, and end")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="run the operator under cProfile")
     return parser

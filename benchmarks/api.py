@@ -40,14 +40,17 @@ class Collection:
     prefix: str
     plural: str
 
-    def path(self, namespace: str, name: str = "") -> str:
-        """The collection, or one object."""
-        return f"{self.prefix}/namespaces/{namespace}/{self.plural}" + (f"/{name}" if name else "")
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """The collection, of all namespaces where none is named, or one object."""
+        within = f"/namespaces/{namespace}" if namespace else ""
+        return f"{self.prefix}{within}/{self.plural}" + (f"/{name}" if name else "")
 
 
 MODEL_DEPLOYMENTS = Collection(f"/apis/{GROUP}/{VERSION}", "modeldeployments")
 MODEL_SIDECARS = Collection(f"/apis/{GROUP}/{VERSION}", "modelsidecars")
 DEPLOYMENTS = Collection("/apis/apps/v1", "deployments")
+PODS = Collection("/api/v1", "pods")
+NODES = Collection("/api/v1", "nodes")
 CONFIG_MAPS = Collection("/api/v1", "configmaps")
 FLOOR_CAUSES = Collection(f"/apis/{FLOOR_GROUP}/{VERSION}", "modeldeployments")
 
@@ -97,6 +100,15 @@ class Api:
         """A merge patch."""
         return await self._send(
             "PATCH", collection.path(namespace, name), patch, content_type="application/merge-patch+json"
+        )
+
+    async def patch_status(self, collection: Collection, namespace: str, name: str, patch: Raw) -> Raw:
+        """A strategic merge patch of an object's status: conditions are merged by their type."""
+        return await self._send(
+            "PATCH",
+            f"{collection.path(namespace, name)}/status",
+            patch,
+            content_type="application/strategic-merge-patch+json",
         )
 
     async def delete(self, collection: Collection, namespace: str, name: str) -> None:

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks import consumption, floor
+from benchmarks import consumption, engines, floor
 from benchmarks.api import FLOOR_GROUP, GROUP
 from tests import operator_process
 from tests.cluster import controlplane, processes, registry
@@ -40,6 +40,14 @@ class Bench:
     floor_pid: int
     hub_pid: int
     control_plane_pids: tuple[int, ...]
+    _stack: contextlib.ExitStack = field(repr=False)
+    _players: list[int] = field(default_factory=list)
+
+    def play_engines(self) -> None:
+        """Have the engines of simulated pods answered for, until the end."""
+        self._players.append(
+            _start("benchmarks.engines", engines.READY, self.cluster, NAMESPACE, self._stack)
+        )
 
     @property
     def operator_pids(self) -> list[int]:
@@ -53,6 +61,7 @@ class Bench:
             os.getpid(),
             self.floor_pid,
             self.hub_pid,
+            *self._players,
             *self.control_plane_pids,
             *self.operator_pids,
         ]
@@ -80,9 +89,10 @@ def start(*, say: Callable[[str], None], under: Sequence[str] = ()) -> Iterator[
         yield Bench(
             cluster=cluster,
             operator=operator,
-            floor_pid=_start_floor(cluster, stack),
+            floor_pid=_start("benchmarks.floor", floor.READY, cluster, FLOOR_NAMESPACE, stack),
             hub_pid=hub_pid,
             control_plane_pids=tuple(process.pid for process in registry.noted_processes(name)),
+            _stack=stack,
         )
 
 
@@ -104,16 +114,19 @@ def _install_floor(cluster: ControlPlane) -> None:
     operator_process.until_served(cluster)
 
 
-def _start_floor(cluster: ControlPlane, stack: contextlib.ExitStack) -> int:
+def _start(
+    module: str, ready: str, cluster: ControlPlane, namespace: str, stack: contextlib.ExitStack
+) -> int:
+    """A program of ours that says one word when it has begun to watch a namespace."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.floor", str(cluster.kubeconfig), FLOOR_NAMESPACE],
+        [sys.executable, "-m", module, str(cluster.kubeconfig), namespace],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     )
     stack.callback(_end, process)
     assert process.stdout is not None
-    assert process.stdout.readline().strip() == floor.READY, "the floor does not start"
+    assert process.stdout.readline().strip() == ready, f"{module} does not start"
     return process.pid
 
 

@@ -36,7 +36,10 @@ def show(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcome])
     for outcome in outcomes:
         console.print()
         console.print(_figures(outcome))
-        console.print(f"  requests for each: {_told(outcome.requests)}", highlight=False)
+        if outcome.requests is not None:
+            console.print(
+                f"  requests for {outcome.requests.per}: {_told(outcome.requests)}", highlight=False
+            )
         for note in (*outcome.notes, _beside(outcome.load)):
             console.print(f"  {note}", highlight=False)
 

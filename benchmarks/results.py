@@ -44,11 +44,12 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requests:
-    """The operator's requests for one ModelDeployment, or in all where the scenario has no number to divide by.
+    """The operator's requests for one ModelDeployment, or for what else `per` says.
 
     `apart` are those that the figures leave out: leases, watches, events, dry runs.
     """
 
+    per: str
     counted: dict[str, float]
     apart: dict[str, float]
     writes: float
@@ -59,12 +60,14 @@ class Requests:
         return sum(self.counted.values())
 
     @classmethod
-    def of(cls, requests: Iterable[Request], *, each: int = 1) -> Requests:
+    def of(cls, requests: Iterable[Request], *, each: int = 1, per: str = "a ModelDeployment") -> Requests:
         """Sort and divide."""
-        counted, apart = [], []
+        counted: list[Request] = []
+        apart: list[Request] = []
         for request in requests:
             (apart if _is_apart(request) else counted).append(request)
         return cls(
+            per=per,
             counted=_by_kind(counted, each),
             apart=_by_kind(apart, each),
             writes=sum(request.verb in WRITES for request in counted) / each,
@@ -78,20 +81,25 @@ class Outcome:
     scenario: str
     about: str
     measures: tuple[Measure, ...]
-    requests: Requests
     load: Load
+    requests: Requests | None = None  # None where no operator runs
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         told = asdict(self)
         told["measures"] = [{**asdict(measure), "ratio": measure.ratio} for measure in self.measures]
-        told["requests"]["total"] = self.requests.total
+        if self.requests is not None:
+            told["requests"]["total"] = self.requests.total
         return told
 
 
 def percentiles(
-    name: str, seconds: Sequence[float], floor_seconds: Sequence[float], *, parts: Sequence[int] = (50, 99)
+    name: str,
+    seconds: Sequence[float],
+    floor_seconds: Sequence[float] = (),
+    *,
+    parts: Sequence[int] = (50, 99),
 ) -> list[Measure]:
     """Percentiles in milliseconds, by the nearest rank: each is a sample that there was."""
     return [
@@ -99,7 +107,7 @@ def percentiles(
             name=f"{name}, p{part}",
             unit="ms",
             value=percentile(seconds, part) * MILLISECONDS,
-            floor=percentile(floor_seconds, part) * MILLISECONDS,
+            floor=percentile(floor_seconds, part) * MILLISECONDS if floor_seconds else None,
         )
         for part in parts
     ]

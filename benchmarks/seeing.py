@@ -30,6 +30,7 @@ class Sight:
     _waiting: dict[str, list[tuple[Condition, asyncio.Future[float]]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    _leaving: dict[str, list[asyncio.Future[float]]] = field(default_factory=lambda: defaultdict(list))
     _task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -48,6 +49,16 @@ class Sight:
             future.set_result(loop.time())
         else:
             self._waiting[name].append((condition, future))
+        return future
+
+    def gone(self, name: str) -> asyncio.Future[float]:
+        """The time at which that object is no more."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[float] = loop.create_future()
+        if name in self.objects:
+            self._leaving[name].append(future)
+        else:
+            future.set_result(loop.time())
         return future
 
     async def quiet(self, seconds: float) -> float:
@@ -77,6 +88,8 @@ class Sight:
         self.last_change = now
         if kind == "DELETED":
             self.objects.pop(name, None)
+            for future in self._leaving.pop(name, []):
+                future.set_result(now)
             return
         self.objects[name] = obj
         waiting = self._waiting.pop(name, [])
