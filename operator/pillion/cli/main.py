@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from pillion.cli.commands import estimating, operating, planning
+from pillion.cli.commands import estimating, explaining, operating, planning
 
 __all__ = ["app", "run"]
 
@@ -30,6 +30,8 @@ def _commands() -> None:
 
 app.command()(planning.plan)
 app.command()(estimating.estimate)
+app.command()(explaining.why)
+app.command()(explaining.inject)
 app.command()(operating.run)
 app.command()(operating.crds)
 app.command()(operating.version)

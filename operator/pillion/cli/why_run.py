@@ -1,0 +1,260 @@
+"""What does `pillion why` read, and what does it say?"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from pillion import injection, planner
+from pillion.api import names
+from pillion.cli import documents, grounds, pieces, printing
+from pillion.cli.commands.options import Form
+from pillion.cli.documents import Raw
+from pillion.cli.exits import BadInputError, FailedError
+from pillion.facts import Basis
+
+__all__ = ["Found", "explain", "numbers"]
+
+_CONDITION_STYLES = {"True": "green", "False": "red", "Unknown": "yellow"}
+_INPUTS = ("model", "target", "endpoint", "servedNames", "accelerators", "observed", "pods")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A ModelDeployment as the cluster has it, and its ModelSidecar, where there is one."""
+
+    deployment: Raw
+    sidecar: Raw | None
+
+    @property
+    def status(self) -> Raw:
+        """The status; empty before the operator looked at it."""
+        return dict(self.deployment.get("status") or {})
+
+    @property
+    def plan(self) -> planner.Plan | None:
+        """The plan that the ModelSidecar was compiled from; None where there is none, or another version's."""
+        text = injection.plan_json(self.sidecar) if self.sidecar is not None else None
+        try:
+            return planner.plan_from_json(text) if text else None
+        except ValueError:
+            return None
+
+
+def explain(
+    name: str,
+    *,
+    filename: str | None,
+    kubeconfig: Path | None,
+    context: str | None,
+    namespace: str | None,
+    form: Form,
+) -> None:
+    """Explain one ModelDeployment, of a cluster or of a file that was saved from one."""
+    if filename is not None:
+        found = _saved(filename, name, namespace)
+    else:
+        from pillion.cli import cluster
+
+        found = _live(name, kubeconfig, context, namespace or cluster.default_namespace(kubeconfig, context))
+    if form is Form.TABLE:
+        with printing.page() as out:
+            _print(_page(found), out)
+    else:
+        typer.echo(printing.document(_data(found), form), nl=False)
+
+
+def numbers(*, everything: bool, form: Form) -> None:
+    """Print the numbers that every plan rests on: those that are assumed, or all."""
+    found = [ground for ground in grounds.all_grounds() if everything or ground.fact.basis is Basis.ASSUMED]
+    if form is not Form.TABLE:
+        typer.echo(printing.document({"numbers": [_number(ground) for ground in found]}, form), nl=False)
+        return
+    with printing.page() as out:
+        _print(
+            _numbers(
+                found, title="All numbers" if everything else "Assumed numbers, the next to be measured"
+            ),
+            out,
+        )
+
+
+def _live(name: str, kubeconfig: Path | None, context: str | None, namespace: str) -> Found:
+    from pillion.cli import cluster
+    from pillion.kube import resources
+    from pillion.kube.client import KubeError, NotFound
+
+    async def read() -> Found:
+        api = await cluster.connecting(kubeconfig, context)
+        try:
+            deployment = await api.get(resources.MODEL_DEPLOYMENTS, namespace, name)
+            try:
+                sidecar = await api.get(resources.MODEL_SIDECARS, namespace, name)
+            except NotFound:
+                sidecar = None
+            return Found(deployment=deployment, sidecar=sidecar)
+        finally:
+            await api.close()
+
+    try:
+        return asyncio.run(read())
+    except NotFound as error:
+        raise FailedError(
+            f"namespace {namespace} has no {names.MODEL_DEPLOYMENT} {name}; kubectl get pmd -A lists what there is"
+        ) from error
+    except KubeError as error:
+        raise FailedError(f"the cluster cannot be read: {error.message}") from error
+
+
+def _saved(path: str, name: str, namespace: str | None) -> Found:
+    by_kind: dict[str, list[Raw]] = {names.MODEL_DEPLOYMENT: [], names.MODEL_SIDECAR: []}
+    for _, raw in documents.objects(path):
+        metadata = raw.get("metadata")
+        if raw.get("kind") not in by_kind or not isinstance(metadata, dict):
+            continue
+        if metadata.get("name") == name and namespace in (None, metadata.get("namespace")):
+            by_kind[raw["kind"]].append(raw)
+    deployments = by_kind[names.MODEL_DEPLOYMENT]
+    if not deployments:
+        raise BadInputError(
+            f"{documents.shown_name(path)}: holds no {names.MODEL_DEPLOYMENT} {name}; save one with: kubectl get "
+            "modeldeployments.pillion.dev,modelsidecars.pillion.dev -o yaml"
+        )
+    if len(deployments) > 1:
+        raise BadInputError(
+            f"{documents.shown_name(path)}: {name} stands in several namespaces; say which with -n"
+        )
+    same = [
+        sidecar
+        for sidecar in by_kind[names.MODEL_SIDECAR]
+        if sidecar["metadata"].get("namespace") == deployments[0]["metadata"].get("namespace")
+    ]
+    return Found(deployment=deployments[0], sidecar=same[0] if same else None)
+
+
+def _print(parts: Iterator[RenderableType], out: Console) -> None:
+    for part in parts:
+        out.print(part)
+
+
+def _page(found: Found) -> Iterator[RenderableType]:
+    metadata = found.deployment["metadata"]
+    status = found.status
+    yield Text(f"{metadata.get('namespace', 'default')}/{metadata['name']}", style="bold")
+    conditions = [each for each in status.get("conditions") or () if isinstance(each, dict)]
+    if not conditions:
+        yield pieces.indented(Text("The operator has not looked at it yet: is it running?", style="yellow"))
+    for each in conditions:
+        said = str(each.get("status"))
+        yield pieces.indented(
+            Text.assemble(
+                (f"{each.get('type')}: ", "bold"),
+                (said, _CONDITION_STYLES.get(said, "")),
+                f", {each.get('reason')}: {each.get('message')}",
+            )
+        )
+    yield from _choice(found)
+    warned = ((str(each.get("reason")), str(each.get("message"))) for each in status.get("warnings") or ())
+    yield from pieces.reasons("Warnings", warned, style="yellow")
+    lost = [
+        (_who(each), str(each.get("reason")), str(each.get("message")))
+        for each in status.get("candidates") or ()
+    ]
+    yield from pieces.candidates(lost, shown=len(lost))
+    yield from _observed(status)
+    plan = found.plan
+    if plan is not None:
+        yield from pieces.listed("What the choice rests on", grounds.about_plan(plan))
+        on_cpu = plan.device is planner.Device.CPU
+        yield from _numbers(
+            [ground for ground in grounds.all_grounds() if ground.is_about_cpu == on_cpu],
+            title="What the numbers rest on, the softest first",
+        )
+
+
+def _choice(found: Found) -> Iterator[RenderableType]:
+    plan, shown = found.plan, found.status.get("plan")
+    if plan is not None:
+        yield Text()
+        yield pieces.heading("The choice")
+        yield pieces.indented(Text(plan.sentence))
+        yield pieces.indented(pieces.choice(plan))
+        yield Text()
+        yield pieces.indented(pieces.memory(plan))
+    elif isinstance(shown, dict):
+        yield Text()
+        yield pieces.heading(
+            "The choice (as status tells it: there is no ModelSidecar that this version can read)"
+        )
+        flat = {
+            **{key: value for key, value in shown.items() if key != "memory"},
+            **(shown.get("memory") or {}),
+        }
+        yield pieces.indented(pieces.rows({key: str(value) for key, value in flat.items()}))
+
+
+def _who(candidate: Raw) -> str:
+    count = candidate.get("count") or 1
+    product = str(candidate.get("product"))
+    weights = candidate.get("quantization")
+    return f"{candidate.get('checkpoint')}, {'16 bit' if weights == 'None' else weights}, " + (
+        product if count == 1 else f"{count} x {product}"
+    )
+
+
+def _observed(status: Raw) -> Iterator[RenderableType]:
+    observed = status.get("observed") or {}
+    tokens, planned = observed.get("kvCacheTokens"), observed.get("plannedKvCacheTokens")
+    if isinstance(tokens, int):
+        beside = f", where the plan counted on {planned:,}" if isinstance(planned, int) else ""
+        sentences = [f"The engine's KV cache holds {tokens:,} tokens{beside}."]
+        yield from pieces.listed("What the engine reports", sentences)
+
+
+def _numbers(found: list[grounds.Ground], *, title: str) -> Iterator[RenderableType]:
+    if not found:
+        return
+    yield Text()
+    yield pieces.heading(title)
+    for ground in found:
+        fact = ground.fact
+        style = "yellow" if fact.basis is Basis.ASSUMED else "dim"
+        yield pieces.indented(
+            Text.assemble(f"{ground.name}: {fact.value:g} {fact.unit}  ", (fact.basis.value.lower(), style))
+        )
+        held = "" if fact.holds_for == "everything" else f" (holds for {fact.holds_for})"
+        yield pieces.indented(Text(f"{fact.source}{held}", style="dim"), 4)
+
+
+def _number(ground: grounds.Ground) -> dict[str, Any]:
+    fact = ground.fact
+    return {
+        "name": ground.name,
+        "value": fact.value,
+        "unit": fact.unit,
+        "basis": fact.basis.value,
+        "source": fact.source,
+        "holdsFor": fact.holds_for,
+    }
+
+
+def _data(found: Found) -> dict[str, Any]:
+    status, plan = found.status, found.plan
+    metadata = found.deployment["metadata"]
+    on_cpu = plan is not None and plan.device is planner.Device.CPU
+    return {
+        "name": metadata["name"],
+        "namespace": metadata.get("namespace"),
+        "conditions": status.get("conditions") or [],
+        "plan": plan.to_status() if plan is not None else status.get("plan"),
+        "warnings": status.get("warnings") or [],
+        "candidates": status.get("candidates") or [],
+        **{key: status[key] for key in _INPUTS if key in status},
+        "grounds": list(grounds.about_plan(plan)) if plan is not None else [],
+        "numbers": [_number(ground) for ground in grounds.all_grounds() if ground.is_about_cpu == on_cpu],
+    }
