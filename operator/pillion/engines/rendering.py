@@ -6,9 +6,11 @@ comes out is parsed and checked before anyone else sees it.
 
 import functools
 import importlib.resources
+import json
 from typing import Any
 
 import jinja2
+import jinja2.meta
 import yaml
 
 from pillion.api import names
@@ -33,6 +35,7 @@ trap 'exit 0' TERM
 until [ -r "$0" ]; do echo "pillion: waiting for $0"; sleep 2; done
 exec python3 "$0" "$@"
 """
+_PLACE = "the place of "  # no text of a template begins so
 TEMPORARY_BYTES = 2 * 2**30  # sockets and what compilers leave; ASSUMED, an engine's /tmp was 0.1 GiB on CPU
 
 
@@ -203,22 +206,44 @@ def _instruction(settings: EngineSettings) -> Raw:
 
 
 def _fill(folder: str, values: dict[str, Any]) -> Raw:
-    document = yaml.load(_template(folder).render(values), Loader=YAML_LOADER)  # noqa: S506 - both are safe ones
-    if not isinstance(document, dict):
-        raise RenderError(f"the template of {folder} makes a {type(document).__name__}, not a mapping")
+    """The template with its values, which are plain JSON; a value that is missing is an error."""
+    plain = json.loads(json.dumps(values))
+
+    def filled(part: Any) -> Any:  # noqa: ANN401 (a part of a YAML document)
+        if isinstance(part, dict):
+            return {key: filled(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [filled(value) for value in part]
+        if isinstance(part, str) and part.startswith(_PLACE):
+            return plain[part.removeprefix(_PLACE)]
+        return part
+
+    try:
+        document: Raw = filled(_shape(folder))
+    except KeyError as error:
+        raise RenderError(f"the template of {folder} asks for {error}, which nobody computes") from error
     return document
 
 
 @functools.cache
-def _template(folder: str) -> jinja2.Template:
-    source = importlib.resources.files("pillion.engines") / folder / "container.yaml.j2"
+def _shape(folder: str) -> Raw:
+    """The template as a document, with the places of its values marked.
+
+    Every value is written as JSON into the place of one YAML value, so that the document has the same shape whatever
+    they are. It is read once: reading YAML took most of the time that a plan takes.
+    """
+    source = (importlib.resources.files("pillion.engines") / folder / "container.yaml.j2").read_text("utf-8")
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - it writes YAML; every value passes through tojson
         trim_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": True}
-    return environment.from_string(source.read_text(encoding="utf-8"))
+    wanted = jinja2.meta.find_undeclared_variables(environment.parse(source))
+    text = environment.from_string(source).render({name: f"{_PLACE}{name}" for name in wanted})
+    document = yaml.load(text, Loader=YAML_LOADER)  # noqa: S506 - both are safe ones
+    if not isinstance(document, dict):
+        raise RenderError(f"the template of {folder} makes a {type(document).__name__}, not a mapping")
+    return document
 
 
 def _check(rendering: Rendering) -> None:
