@@ -4,16 +4,14 @@ Here a candidate gets the settings that make it true: limits on requests, shares
 and where its pods may go.
 """
 
-import math
 from typing import Any
 
-from pillion.hardware import labels
-from pillion.planner import images, obstacles, resources
+from pillion.planner import images, obstacles, placement, resources
 from pillion.planner.candidates import SIXTEEN_BIT
 from pillion.planner.model import Device, MemoryBudget, Plan
 from pillion.planner.trial import Trial
 from pillion.planner.wishes import LENGTH_STEP
-from pillion.sizing import constants, weights
+from pillion.sizing import weights
 
 Raw = dict[str, Any]
 
@@ -61,7 +59,7 @@ def made(trial: Trial) -> Plan:
         ephemeral_request_bytes=sizes.ephemeral_request_bytes,
         ephemeral_limit_bytes=sizes.ephemeral_limit_bytes,
         cache_bytes=sizes.cache_bytes,
-        node_requirements=_node_requirements(trial),
+        node_requirements=placement.asked_of_nodes(trial.request, pool, trial.places.open_to(pool)),
         tolerations=obstacles.plan_tolerations(pool),
         startup_timeout_seconds=spec.startup_timeout_seconds
         or resources.startup_timeout_seconds(trial.model.weights.stored_bytes),
@@ -72,8 +70,8 @@ def made(trial: Trial) -> Plan:
 def _context_tokens(trial: Trial) -> int:
     """The engine's limit: as required, or as long as one request can be with the memory that there is.
 
-    The engine does not start where one request of that length does not fit, so only a part of the estimated room
-    is counted on.
+    The engine does not start where one request of that length does not fit, so the room counted on is what it has
+    in nineteen cases of twenty.
     """
     share, wanted = trial.share, trial.wishes
     promised = share.granted.context_tokens if share.granted else wanted.context_floor
@@ -81,8 +79,9 @@ def _context_tokens(trial: Trial) -> int:
         return promised
     if trial.candidate.device is Device.CPU:
         return promised  # there the cache is as large as the promise, by our own choice
-    sure = math.floor(_cache_room(trial) * constants.KV_CACHE_SURE_SHARE.value)
-    longest = share.layout.longest(concurrency=1, room_bytes=sure, at_most=wanted.model_limit)
+    longest = share.layout.longest(
+        concurrency=1, room_bytes=max(0, _cache_room(trial)), at_most=wanted.model_limit
+    )
     if longest < wanted.model_limit:
         longest = longest // LENGTH_STEP * LENGTH_STEP
     return max(promised, longest)
@@ -99,7 +98,7 @@ def _cache_tokens(trial: Trial) -> int | None:
     if layout is None:
         return None
     explicit = trial.candidate.pool is None or trial.candidate.pool.shared
-    room = _explicit_cache_bytes(trial) if explicit else trial.share.division.room
+    room = _explicit_cache_bytes(trial) if explicit else trial.share.division.expected_room
     return layout.tokens(context_tokens=_context_tokens(trial), room_bytes=max(0, room))
 
 
@@ -139,26 +138,10 @@ def _memory(trial: Trial) -> MemoryBudget:
         activation=division.activation,
         graphs=division.graphs,
         other=division.other,
-        headroom=division.room - trial.kv_cache_bytes
+        headroom=division.expected_room - trial.kv_cache_bytes
         if candidate.pool
         else trial.sizes.memory_limit_bytes
         - trial.cpu_container[0],  # below 0 where the user limits it to less
         sixteen_bit_weights=sixteen,
         unverified=candidate.pool is not None and not candidate.pool.memory_verified,
     )
-
-
-def _node_requirements(trial: Trial) -> tuple[Raw, ...]:
-    """The product's label, where nodes with the same resource differ in product; otherwise the resource is enough.
-
-    A product that no node has yet is named by it too, unless the user's own selector does so by a cloud's label.
-    """
-    pool, inventory = trial.candidate.pool, trial.request.inventory
-    if pool is None:
-        return ()
-    others = any(
-        other.resource == pool.resource and other.product != pool.product for other in inventory.accelerators
-    )
-    unreadable = any(pool.resource in note for note in inventory.notes)
-    only_named = not pool.nodes and not labels.select(trial.request.spec.hardware.node_selector, pool.product)
-    return tuple(dict(each) for each in pool.node_requirements) if others or unreadable or only_named else ()

@@ -16,7 +16,7 @@ from pillion.planner import resources
 from pillion.planner import wishes as wishing
 from pillion.planner.candidates import FULL_FP8_FROM, Candidate
 from pillion.planner.model import Device, PlanRequest
-from pillion.sizing import budget, constants, kv_cache, overheads, weights
+from pillion.sizing import budget, constants, defaults, kv_cache, overheads, weights
 
 # Sequences at once: as many as share the cache well, unless the sampler's peak for them takes too much.
 _USUAL_SEQUENCES = 128
@@ -218,7 +218,7 @@ class Trial:
 
     def _batched_tokens(self) -> int:
         pool = self.candidate.pool
-        usual = overheads.default_batched_tokens(
+        usual = defaults.batched_tokens(
             device_bytes=pool.memory_bytes if pool else 0, product=pool.product if pool else ""
         )
         # What is not generated is computed in one piece, so that a batch holds one request at least.
@@ -243,11 +243,14 @@ class Trial:
 
     def _share(self, sequences: int) -> Share:
         on_cpu = self.candidate.device is Device.CPU
+        pool = self.candidate.pool
         demand = budget.Demand(
             model=self.model,
             tensor_parallel=max(1, self.candidate.count),
             loading=weights.Loading(
-                plain_bytes=self._plain_bytes(), online_fp8=self.candidate.on_the_fly is not None
+                plain_bytes=self._plain_bytes(),
+                online=self.candidate.quantization if self.candidate.on_the_fly else None,
+                capability=pool.compute_capability if pool else None,
             ),
             kv_element_bytes=self._kv_element_bytes(),
             max_num_seqs=sequences,
@@ -255,6 +258,7 @@ class Trial:
             samples=self._samples,
             text_only=self._text_only,
             graphs=not on_cpu,
+            capability=pool.compute_capability if pool else None,
             block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
         )
         layout = budget.layout(demand)

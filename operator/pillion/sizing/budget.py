@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from pillion.facts import ModelFacts
-from pillion.sizing import constants, kv_cache, overheads, weights
+from pillion.sizing import constants, kv_cache, margin, overheads, versions, weights
+from pillion.sizing.versions import Version
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,22 +22,51 @@ class Demand:
     text_only: bool = False
     graphs: bool = True  # CUDA graphs; there are none on CPU
     block_tokens: int = kv_cache.GPU_BLOCK_TOKENS
+    pipeline_parallel: int = 1
+    context_tokens: int | None = None  # the limit of one request; None: the model's own
+    version: Version = versions.PINNED
+    capability: tuple[int, int] | None = None
+    unified_memory: bool = False  # shared with the processor
+
+    @property
+    def batch(self) -> overheads.Batch:
+        """How much is computed at once."""
+        return overheads.Batch(
+            max_num_seqs=self.max_num_seqs,
+            batched_tokens=self.batched_tokens,
+            samples=self.samples,
+            tensor_parallel=self.tensor_parallel,
+            text_only=self.text_only,
+            context_tokens=self.context_tokens,
+            version=self.version,
+            capability=self.capability,
+            unified_memory=self.unified_memory,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Division:
-    """Bytes on one accelerator; `room` is what is left for the KV cache, and may be below zero."""
+    """Bytes on one accelerator; what is left for the KV cache may be below zero.
+
+    `margin` is what a promise leaves unspent: the engine has `expected_room`, a plan counts on `room`.
+    """
 
     usable: int
     weights: int
     activation: int
     graphs: int
     other: int
+    margin: int = 0
+
+    @property
+    def expected_room(self) -> int:
+        """What the engine is expected to have for the KV cache."""
+        return self.usable - self.weights - self.activation - self.graphs - self.other
 
     @property
     def room(self) -> int:
-        """What is left for the KV cache."""
-        return self.usable - self.weights - self.activation - self.graphs - self.other
+        """What it has in nineteen cases of twenty: a plan counts on no more."""
+        return self.expected_room - self.margin
 
 
 def divide(demand: Demand, *, total_bytes: int, utilization: float) -> Division:
@@ -47,23 +77,46 @@ def divide(demand: Demand, *, total_bytes: int, utilization: float) -> Division:
         total_bytes: of one accelerator, as the framework sees it.
         utilization: the engine's share of it.
 
-    Source: vLLM 0.33.0, v1/worker/gpu_worker.py, determine_available_memory. Needs are rounded up, room down.
+    Source: v1/worker/gpu_worker.py, determine_available_memory, of vLLM 0.8.5 to 0.33.0. Needs are rounded up, room
+    down.
     """
-    return Division(
-        usable=math.floor(total_bytes * utilization),
-        weights=weights.weights_bytes(
-            demand.model, tensor_parallel=demand.tensor_parallel, loading=demand.loading
-        ),
-        activation=overheads.activation_peak_bytes(
+    held = weights_bytes(demand)
+    activation = overheads.activation_peak_bytes(demand.model, demand.batch)
+    graphs = (
+        overheads.graphs_bytes(
             demand.model,
             max_num_seqs=demand.max_num_seqs,
             batched_tokens=demand.batched_tokens,
-            tensor_parallel=demand.tensor_parallel,
-            samples=demand.samples,
-            text_only=demand.text_only,
+            version=demand.version,
+            capability=demand.capability,
+        )
+        if demand.graphs
+        else 0
+    )
+    return Division(
+        usable=math.floor(total_bytes * utilization),
+        weights=held,
+        activation=activation,
+        graphs=graphs,
+        other=overheads.other_bytes(demand.model, demand.batch),
+        margin=margin.margin_bytes(
+            weights=held,
+            activation=activation,
+            graphs=graphs,
+            several=demand.tensor_parallel > 1,
+            unified_memory=demand.unified_memory,
+            known_architecture=demand.model.known_architecture,
         ),
-        graphs=overheads.graphs_bytes(demand.model, max_num_seqs=demand.max_num_seqs) if demand.graphs else 0,
-        other=overheads.other_bytes(tensor_parallel=demand.tensor_parallel),
+    )
+
+
+def weights_bytes(demand: Demand) -> int:
+    """Bytes of weights on the fullest accelerator."""
+    return weights.weights_bytes(
+        demand.model,
+        tensor_parallel=demand.tensor_parallel,
+        loading=demand.loading,
+        pipeline_parallel=demand.pipeline_parallel,
     )
 
 
@@ -72,9 +125,13 @@ def layout(demand: Demand) -> kv_cache.KvLayout | None:
     return kv_cache.layout(
         demand.model.attention,
         tensor_parallel=demand.tensor_parallel,
+        pipeline_parallel=demand.pipeline_parallel,
         element_bytes=demand.kv_element_bytes,
+        model_element_bytes=demand.loading.plain_bytes,
         batched_tokens=demand.batched_tokens,
         block_tokens=demand.block_tokens,
+        engine_version=str(demand.version),
+        capability=demand.capability,
     )
 
 
@@ -85,16 +142,9 @@ def cpu_container_bytes(demand: Demand, *, kv_cache_bytes: int, shm_bytes: int) 
     shared memory counts against the limit, and so do compilers while the engine starts.
     """
     needed = (
-        weights.weights_bytes(demand.model, tensor_parallel=1, loading=demand.loading)
+        weights_bytes(demand)
         + kv_cache_bytes
-        + overheads.activation_peak_bytes(
-            demand.model,
-            max_num_seqs=demand.max_num_seqs,
-            batched_tokens=demand.batched_tokens,
-            tensor_parallel=1,
-            samples=demand.samples,
-            text_only=demand.text_only,
-        )
+        + overheads.activation_peak_bytes(demand.model, demand.batch)
         + constants.gib(constants.CPU_ENGINE)
     )
     limit = (

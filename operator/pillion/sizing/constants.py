@@ -12,97 +12,116 @@ KIB: Final = 2**10
 MIB: Final = 2**20
 GIB: Final = 2**30
 
-SAMPLER_PEAK: Final = Fact(
-    value=9.65,
-    unit="x max_num_seqs x vocabulary x 4 bytes",
+SAMPLER_SORTING: Final = Fact(
+    value=38.35,
+    unit="bytes x max_num_seqs x vocabulary",
     basis=Basis.FITTED,
-    source="start-up logs vllm-025 to 031, 112, 120, 171, 175; within 1 % of ten of them, 4 % of the other",
-    holds_for="vLLM's V1 engine, any tensor-parallel degree (logits are gathered)",
+    source="vLLM 0.7 to 0.16 sort all logits: 16 and 32 bit, values and indices twice with the sort's own buffers make "
+    "38 bytes; 38.35 agrees with vllm-028, 030, 171, 175, 176 within 0.3 %",
+    holds_for="vLLM before 0.17",
+)
+SAMPLER_ALL_STEPS: Final = Fact(
+    value=14.0,
+    unit="bytes x max_num_seqs x vocabulary",
+    basis=Basis.PUBLISHED,
+    source="logits in 16 and 32 bit, probabilities and noise (or masked logits) in 32 bit: vLLM 0.17.1 and 0.33.0, "
+    "v1/sample/ops/topk_topp_sampler.py",
+    holds_for="vLLM's first model runner from 0.17 on, its second from 0.33 on",
+)
+SAMPLER_SECOND_RUNNER: Final = Fact(
+    value=2.0,
+    unit="bytes x max_num_seqs x vocabulary",
+    basis=Basis.PUBLISHED,
+    source="the dry run samples from 16-bit logits and skips all parameters: vLLM 0.22.0 to 0.32.0, "
+    "v1/worker/gpu/model_runner.py",
+    holds_for="vLLM's second model runner before 0.33",
 )
 FORWARD_PEAK_INTERMEDIATE: Final = Fact(
     value=3.0,
     unit="x batched tokens x intermediate size / tensor parallel x 2 bytes",
-    basis=Basis.FITTED,
-    source="one log (llava 7B, 16384 tokens): 1.81 GiB predicted, 1.97 logged",
+    basis=Basis.PUBLISHED,
+    source="gate, up and their product: vLLM 0.33.0, model_executor/layers/activation.py",
 )
 FORWARD_PEAK_HIDDEN: Final = Fact(
     value=4.0,
     unit="x batched tokens x hidden size x 2 bytes",
     basis=Basis.FITTED,
-    source="the same log as for the intermediate part",
+    source="residual, input and output of a layer, embedded inputs; vllm-114 and 115 leave 0.25 to 0.4 GiB for both",
 )
 MULTIMODAL_PEAK: Final = Fact(
-    value=2.5,
+    value=2.0,
     unit="GiB",
-    basis=Basis.ASSUMED,
-    source="the profiling run of a vision tower: 1.97 (llava 7B), 2.51 (vllm-075), 2.12 (vllm-032) GiB in logs",
+    basis=Basis.FITTED,
+    source="the dry run of a vision tower: 1.97 (llava 7B), 2.51 (vllm-075), 2.12 (vllm-032), 1.5 (vllm-058) GiB",
     holds_for="models with inputs beside text, unless only text is served",
 )
+LARGEST_IMAGE_TOKENS: Final = Fact(
+    value=16_384,
+    unit="tokens of context from which on the largest image is tried",
+    basis=Basis.ASSUMED,
+    source="Qwen2-VL's largest image; with 1024 tokens of context vllm-103 to 111 ran on a 4 GiB card",
+)
 NON_TORCH_ONE_GPU: Final = Fact(
-    value=0.16,
+    value=0.09,
     unit="GiB",
     basis=Basis.MEASURED,
-    source="0.02 to 0.16 GiB in the logs with one GPU",
+    source="0.02 to 0.14 GiB in vllm-028, 030, 032, 166, 167, 170, 171, 175, 176, 182",
+)
+NON_TORCH_TWO_GPUS: Final = Fact(
+    value=0.55,
+    unit="GiB on each GPU",
+    basis=Basis.MEASURED,
+    source="0.54 GiB with two H100, 1.38 with two H200",
+    holds_for="tensor parallel 2",
 )
 NON_TORCH_FEW_GPUS: Final = Fact(
-    value=1.4,
+    value=0.9,
     unit="GiB on each GPU",
     basis=Basis.MEASURED,
-    source="0.54 (two H100), 1.38 (two H200), 0.95 GiB (four GB200)",
-    holds_for="tensor parallel 2 to 4",
+    source="0.43 (four A100, vllm-075) and 0.95 GiB (four GB200)",
+    holds_for="tensor parallel 3 and 4",
 )
 NON_TORCH_MANY_GPUS: Final = Fact(
-    value=2.6,
+    value=1.8,
     unit="GiB on each GPU",
     basis=Basis.MEASURED,
-    source="2.53 GiB in vllm-012 (tensor parallel 8)",
+    source="2.53 GiB in vllm-012 (tensor parallel 8, two stages)",
     holds_for="tensor parallel above 4",
 )
+NON_TORCH_UNIFIED: Final = Fact(
+    value=0.5,
+    unit="GiB",
+    basis=Basis.ASSUMED,
+    source="0.13 GiB in vllm-048, 5.72 and 8.29 elsewhere: other programs' memory counts, which nobody can know",
+    holds_for="memory that processor and accelerator share (GB10, Jetson)",
+)
 GRAPHS_BASE: Final = Fact(
-    value=0.2,
+    value=0.1,
     unit="GiB",
     basis=Basis.FITTED,
-    source="0.14 to 0.42 GiB charged where few graphs are captured (0.26 with 256 sequences on an A100)",
+    source="0.07 to 0.15 GiB where one or two sequences leave few graphs to capture",
 )
-GRAPHS_DENSE: Final = Fact(
-    value=1.0,
-    unit="GiB at 512 captured tokens, in proportion below",
+GRAPH_SECOND_RUNNER: Final = Fact(
+    value=0.9,
+    unit="MiB a layer and captured size",
     basis=Basis.FITTED,
-    source="0.2 to 1.1 GiB in logs of dense models, 1.76 between vllm-117 and its eager twin vllm-114; what is charged "
-    "is 1.2 to 2 times what is used",
+    source="1.8 GiB between vllm-117 and its eager twin vllm-114 (28 layers, 51 sizes: 1.2 MiB), 1.2 GiB in vllm-112 "
+    "(32 layers: 0.75 MiB); two of the largest graphs stand for all, so that one allocation counts 35 times",
+    holds_for="vLLM's second model runner",
+)
+GRAPH_FIRST_RUNNER: Final = Fact(
+    value=0.35,
+    unit="MiB a layer and captured size",
+    basis=Basis.FITTED,
+    source="0.14 to 0.69 GiB charged or used in logs of dense and hybrid models (vllm-045, 058)",
+    holds_for="vLLM's first model runner from 0.20 on",
 )
 GRAPHS_EXPERTS: Final = Fact(
-    value=4.8,
-    unit="GiB at 512 captured tokens, in proportion below",
+    value=3.0,
+    unit="x the same of a dense model",
     basis=Basis.FITTED,
     source="4.99 GiB charged for 4.13 used, the largest in the logs",
     holds_for="mixtures of experts",
-)
-LARGEST_CAPTURE: Final = Fact(
-    value=512,
-    unit="tokens",
-    basis=Basis.PUBLISHED,
-    source="vLLM 0.33.0, config/vllm.py: min(2 x max_num_seqs, 512), 1024 on compute capability 10",
-)
-WEIGHTS_RESERVE: Final = Fact(
-    value=0.1,
-    unit="GiB on each GPU",
-    basis=Basis.MEASURED,
-    source="logs of 0.27 and 0.28 show 0.075 to 0.1 GiB more than the tensors; two ranks 0.07 to 0.16 more",
-)
-ONLINE_FP8_GROWTH: Final = Fact(
-    value=1.04,
-    unit="x 1 byte a linear parameter",
-    basis=Basis.FITTED,
-    source="Qwen3-8B quantized while loading takes 9.06 GiB, its FP8 checkpoint 8.80; a 3B model 0.055 more",
-)
-# What a plan counts on for the engine's limit on one request. The engine refuses to start where one request
-# of that length does not fit, so an estimate that is a little high must not matter.
-KV_CACHE_SURE_SHARE: Final = Fact(
-    value=0.9,
-    unit="x estimated KV cache",
-    basis=Basis.ASSUMED,
-    source="margin for the overheads' error: estimates of start-up logs are 0 to 19 % below what the engine had",
 )
 CPU_ENGINE: Final = Fact(
     value=2.5,

@@ -3,58 +3,14 @@
 The engine's own start-up is followed step by step, by its version, with the same functions as the planner uses.
 """
 
-import math
 from dataclasses import dataclass
-from enum import StrEnum
 
-from pillion.facts import AttentionKind, ModelFacts
-from pillion.sizing import budget, constants, overheads, weights
-from pillion.sizing.errors import SizingError
+from pillion.sizing import budget, kv_cache, settings, tgi, unverified, verdict, versions
+from pillion.sizing.request import TGI, EstimateRequest
+from pillion.sizing.verdict import Finding, Verdict
 
-
-class Verdict(StrEnum):
-    """Why an engine would not start. Values are API."""
-
-    WEIGHTS_EXCEED_MEMORY = "WeightsExceedMemory"  # weights and overheads leave nothing for the KV cache
-    CONTEXT_DOES_NOT_FIT = "ContextDoesNotFit"  # not even one request of the full length fits in the cache
-    PARALLELISM_IMPOSSIBLE = "ParallelismImpossible"  # the model's heads do not divide over the ranks
-    CAPABILITY_TOO_LOW = (
-        "ComputeCapabilityTooLow"  # the engine has no kernel for the format on this accelerator
-    )
-    FORMAT_UNSUPPORTED = "FormatUnsupported"  # the engine does not load this format in this version
-    SETTING_REFUSED = "SettingRefused"  # the engine refuses the combination of settings
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing that keeps the engine from starting, as a constant and as a sentence with numbers."""
-
-    reason: Verdict
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EstimateRequest:
-    """A question. `None` is the engine's default for its version; no memory: only what the model says is answered."""
-
-    model: ModelFacts
-    gpu_memory_bytes: int | None = None  # of one accelerator, as the framework sees it
-    product: str | None = None  # a product's name, where defaults depend on it
-    compute_capability: tuple[int, int] | None = None
-    tensor_parallel: int = 1
-    pipeline_parallel: int = 1
-    engine: str = "vllm"  # or "tgi"
-    engine_version: str | None = None
-    gpu_memory_utilization: float | None = None
-    max_model_len: int | None = None
-    max_num_seqs: int | None = None
-    max_num_batched_tokens: int | None = None
-    dtype: str | None = None
-    quantization: str | None = None  # on the fly, as the engine's flag names it
-    kv_cache_dtype: str | None = None
-    enforce_eager: bool | None = None
-    kv_cache_memory_bytes: int | None = None
-    text_only: bool = False  # inputs beside text are turned off
+# What a promise without a version covers: one version of each way of sampling and of charging CUDA graphs.
+_KINDS_OF_VERSIONS = ("0.11", "0.19", "0.28", str(versions.PINNED))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,96 +36,146 @@ class Estimate:
 def estimate(request: EstimateRequest) -> Estimate:
     """Follow an engine's start.
 
-    Raises:
-        SizingError: a count below one, a share of memory outside of 0 to 1, an engine that is not known.
+    Args:
+        request: the question; what is None in it is the engine's default for its version, and no version is the one
+            that plans are made for. Without an accelerator's memory only what the model alone decides is answered;
+            `kv_cache_memory_bytes` alone is enough for tokens.
     """
-    _refuse_nonsense(request)
-    model = request.model
-    total = request.gpu_memory_bytes
-    batched = request.max_num_batched_tokens or overheads.default_batched_tokens(
-        device_bytes=total or 0, product=request.product or ""
-    )
-    demand = budget.Demand(
-        model=model,
-        tensor_parallel=request.tensor_parallel,
-        loading=weights.Loading(online_fp8=request.quantization is not None),
-        kv_element_bytes=1 if (request.kv_cache_dtype or "auto").startswith(("fp8", "int8")) else 2,
-        max_num_seqs=request.max_num_seqs or 256,
-        batched_tokens=batched,
-        samples=model.attention.kind is not AttentionKind.ENCODER,
-        text_only=request.text_only,
-        graphs=not request.enforce_eager,
-    )
-    layout = budget.layout(demand)
-    length = request.max_model_len or model.max_context_tokens
-    division = (
-        None
-        if total is None
-        else budget.divide(demand, total_bytes=total, utilization=request.gpu_memory_utilization or 0.92)
-    )
-    room = request.kv_cache_memory_bytes
-    if room is None and division is not None:
-        room = division.room
-    tokens = fitting = None
-    concurrency = per_token = None
-    if layout is not None and length:
-        per_token = layout.blocks(length) * layout.block_bytes // length
-        if room is not None:
-            tokens = layout.tokens(context_tokens=length, room_bytes=max(0, room))
-            concurrency = tokens / length
-            limit = model.max_context_tokens or length
-            fitting = layout.longest(concurrency=1, room_bytes=max(0, room), at_most=limit)
-    reasons = []
-    if division is not None and division.room <= 0:
-        reasons.append(
-            Finding(
-                reason=Verdict.WEIGHTS_EXCEED_MEMORY,
-                message=f"Nothing is left for the KV cache: {division.room / constants.GIB:.2f} GiB.",
-            )
-        )
-    elif concurrency is not None and concurrency < 1:
-        reasons.append(
-            Finding(
-                reason=Verdict.CONTEXT_DOES_NOT_FIT,
-                message=f"One request of {length} tokens does not fit; {fitting} tokens do.",
-            )
-        )
+    found = settings.settings(request)
+    refusals = tuple(verdict.refusals(request, found))
+    if any(finding.reason is Verdict.PARALLELISM_IMPOSSIBLE for finding in refusals):
+        return _nothing(found, refusals)
+    if request.engine == TGI:
+        return _by_tgi(request, found, refusals)
+    division = _divide(request, found)
+    layout = budget.layout(found.demand)
+    room = _room(request, division)
+    shortages = tuple(verdict.shortages(request, found, division, layout, room))
+    tokens = _tokens(layout, found.context_tokens, room)
+    known = room is not None or bool(refusals)
     return Estimate(
-        weights_bytes=weights.weights_bytes(
-            model, tensor_parallel=request.tensor_parallel, loading=demand.loading
-        ),
-        kv_bytes_per_token=per_token,
+        weights_bytes=budget.weights_bytes(found.demand),
+        kv_bytes_per_token=_bytes_per_token(layout, found.context_tokens),
         kv_cache_bytes=room,
         kv_cache_tokens=tokens,
         peak_activation_bytes=division.activation if division else None,
         non_torch_bytes=division.other if division else None,
         cuda_graph_bytes=division.graphs if division else None,
-        kv_cache_tokens_promised=None
-        if tokens is None
-        else math.floor(tokens * constants.KV_CACHE_SURE_SHARE.value),
-        fits=None if room is None else not reasons,
-        max_model_len=length,
-        max_fitting_model_len=fitting,
-        max_concurrency=concurrency,
-        reasons=tuple(reasons),
+        kv_cache_tokens_promised=_promised(request, found, layout),
+        fits=not refusals and not shortages if known else None,
+        max_model_len=found.context_tokens,
+        max_fitting_model_len=_longest(request, found, layout, room),
+        max_concurrency=_concurrency(layout, found.context_tokens, room),
+        reasons=(*refusals, *shortages),
+        notes=unverified.notes(request, found, division),
     )
 
 
-def _refuse_nonsense(request: EstimateRequest) -> None:
-    counts = {
-        "tensor_parallel": request.tensor_parallel,
-        "pipeline_parallel": request.pipeline_parallel,
-        "max_model_len": request.max_model_len,
-        "max_num_seqs": request.max_num_seqs,
-        "max_num_batched_tokens": request.max_num_batched_tokens,
-        "gpu_memory_bytes": request.gpu_memory_bytes,
-        "kv_cache_memory_bytes": request.kv_cache_memory_bytes,
-    }
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise SizingError(f"{name} is {value}; it is at least 1.")
-    share = request.gpu_memory_utilization
-    if share is not None and not 0 < share <= 1:
-        raise SizingError(f"gpu_memory_utilization is {share}; it is above 0 and at most 1.")
-    if request.engine not in ("vllm", "tgi"):
-        raise SizingError(f"engine is {request.engine!r}; estimates are made for 'vllm' and 'tgi'.")
+def _divide(request: EstimateRequest, found: settings.Settings) -> budget.Division | None:
+    if request.gpu_memory_bytes is None:
+        return None
+    return budget.divide(found.demand, total_bytes=request.gpu_memory_bytes, utilization=found.utilization)
+
+
+def _room(request: EstimateRequest, division: budget.Division | None) -> int | None:
+    if request.kv_cache_memory_bytes is not None:
+        return request.kv_cache_memory_bytes
+    return None if division is None else division.expected_room
+
+
+def _bytes_per_token(layout: kv_cache.KvLayout | None, length: int) -> int | None:
+    """Bytes that a token of a request of full length costs, as a log's cache and tokens show."""
+    return None if layout is None else round(layout.bytes_per_token(context_tokens=length))
+
+
+def _tokens(layout: kv_cache.KvLayout | None, length: int, room: int | None) -> int | None:
+    if layout is None or room is None:
+        return None
+    return layout.tokens(context_tokens=length, room_bytes=max(0, room))
+
+
+def _concurrency(layout: kv_cache.KvLayout | None, length: int, room: int | None) -> float | None:
+    if layout is None or room is None:
+        return None
+    return layout.reported_concurrency(context_tokens=length, room_bytes=max(0, room))
+
+
+def _promised(
+    request: EstimateRequest, found: settings.Settings, layout: kv_cache.KvLayout | None
+) -> int | None:
+    """Tokens that the engine has in nineteen cases of twenty, whatever its version where none is given."""
+    if request.kv_cache_memory_bytes is not None:
+        return _tokens(layout, found.context_tokens, request.kv_cache_memory_bytes)
+    if request.gpu_memory_bytes is None or layout is None:
+        return None
+    kinds = [found]
+    if versions.parse(request.engine_version) is None:
+        kinds += [settings.settings(settings.at(request, version)) for version in _KINDS_OF_VERSIONS]
+    promises = []
+    for kind in kinds:
+        division = _divide(request, kind)
+        promises.append(
+            _tokens(budget.layout(kind.demand), found.context_tokens, division.room if division else None)
+        )
+    return min(promise for promise in promises if promise is not None)
+
+
+def _longest(
+    request: EstimateRequest, found: settings.Settings, layout: kv_cache.KvLayout | None, room: int | None
+) -> int | None:
+    limit = request.model.max_context_tokens or found.context_tokens
+    if room is None:
+        return None
+    if layout is None:
+        return limit if room > 0 else 0
+    return layout.longest(concurrency=1, room_bytes=max(0, room), at_most=limit)
+
+
+def _nothing(found: settings.Settings, refusals: tuple[Finding, ...]) -> Estimate:
+    """The answer where the model cannot be divided as asked."""
+    return Estimate(
+        weights_bytes=None,
+        kv_bytes_per_token=None,
+        kv_cache_bytes=None,
+        kv_cache_tokens=None,
+        peak_activation_bytes=None,
+        non_torch_bytes=None,
+        cuda_graph_bytes=None,
+        kv_cache_tokens_promised=None,
+        fits=False,
+        max_model_len=found.context_tokens,
+        max_fitting_model_len=None,
+        max_concurrency=None,
+        reasons=refusals,
+    )
+
+
+def _by_tgi(request: EstimateRequest, found: settings.Settings, refusals: tuple[Finding, ...]) -> Estimate:
+    division = tgi.divide(
+        request.model,
+        tensor_parallel=request.tensor_parallel,
+        loading=found.demand.loading,
+        element_bytes=found.demand.kv_element_bytes,
+        total_bytes=request.gpu_memory_bytes,
+        memory_fraction=request.gpu_memory_utilization,
+        capability=request.compute_capability,
+    )
+    tokens = division.tokens
+    reasons = (*refusals, *verdict.tgi_shortages(found, division, request.gpu_memory_bytes))
+    limit = request.model.max_context_tokens or found.context_tokens
+    return Estimate(
+        weights_bytes=division.weights,
+        kv_bytes_per_token=division.token_bytes or None,
+        kv_cache_bytes=division.room,
+        kv_cache_tokens=tokens,
+        peak_activation_bytes=division.activation,
+        non_torch_bytes=None,
+        cuda_graph_bytes=None,
+        kv_cache_tokens_promised=None if tokens is None else int(tokens * tgi.SURE_SHARE.value),
+        fits=None if division.room is None and not reasons else not reasons,
+        max_model_len=found.context_tokens,
+        max_fitting_model_len=None if tokens is None else min(limit, tokens),
+        max_concurrency=None if tokens is None else tokens / found.context_tokens,
+        reasons=reasons,
+        notes=unverified.notes(request, found, None),
+    )

@@ -90,7 +90,7 @@ def test_fewer_bits_never_make_a_token_larger(shape: AttentionShape, ranks: int)
 @settings(max_examples=40, deadline=None)
 @given(MODELS, POWERS, st.booleans())
 def test_more_gpus_never_raise_a_ranks_weights(model: object, ranks: int, online: bool) -> None:
-    loading = weights.Loading(online_fp8=online)
+    loading = weights.Loading(online="FP8" if online else None)
     one, two = (
         weights.weights_bytes(model, tensor_parallel=number, loading=loading)  # type: ignore[arg-type]
         for number in (ranks, 2 * ranks)

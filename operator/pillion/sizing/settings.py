@@ -1,0 +1,133 @@
+"""With which settings would the engine run: what is asked for, and its defaults for the rest?"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+from pillion.api.modeldeployment import Task
+from pillion.facts import ModelFacts
+from pillion.sizing import budget, defaults, formats, kv_cache, versions, weights
+from pillion.sizing.request import EstimateRequest
+from pillion.sizing.versions import Version
+
+_BFLOAT16_FROM: Final = (8, 0)
+FULL_FP8_FROM: Final = (8, 9)
+# Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
+NO_FLOAT16: Final = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
+WIDE: Final = frozenset({"float", "float32"})
+_ONE_BYTE: Final = ("fp8", "int8")
+# Products whose accelerator has its memory in common with the processor.
+_UNIFIED: Final = ("gb10", "spark", "jetson", "orin", "thor", "strix", "grace-hopper-shared")
+_SAMPLING: Final = frozenset({Task.TEXT_GENERATION, Task.AUTO})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """An engine's settings, all of them known."""
+
+    version: Version
+    utilization: float
+    context_tokens: int
+    max_num_seqs: int
+    batched_tokens: int
+    dtype: str | None
+    kv_cache_fp8: bool
+    demand: budget.Demand
+
+
+def settings(request: EstimateRequest) -> Settings:
+    """The settings that vLLM would take for a request."""
+    model = request.model
+    version = versions.parse(request.engine_version) or versions.PINNED
+    length = request.max_model_len or defaults.context_tokens(model)
+    samples = generates(model)
+    device = {
+        "device_bytes": request.gpu_memory_bytes or 0,
+        "product": request.product or "",
+        "capability": request.compute_capability,
+    }
+    tokens, seqs = defaults.clamped(
+        tokens=request.max_num_batched_tokens,
+        seqs=request.max_num_seqs,
+        usual_tokens=defaults.batched_tokens(version, **device),  # type: ignore[arg-type]  # one dict for both
+        usual_seqs=defaults.sequences(version, **device),  # type: ignore[arg-type]
+        length=length,
+        in_one_piece=not samples,
+    )
+    fp8 = _cache_in_fp8(request, version)
+    plain = plain_bytes(request)
+    demand = budget.Demand(
+        model=model,
+        tensor_parallel=request.tensor_parallel,
+        pipeline_parallel=request.pipeline_parallel,
+        loading=weights.Loading(
+            plain_bytes=plain,
+            online=online_label(request),
+            online_experts_only=request.quantization in formats.EXPERTS_ONLY,
+            version=version,
+            capability=request.compute_capability,
+        ),
+        kv_element_bytes=1 if fp8 else plain,
+        max_num_seqs=seqs,
+        batched_tokens=tokens,
+        samples=samples,
+        text_only=request.text_only,
+        graphs=not request.enforce_eager,
+        block_tokens=kv_cache.GPU_BLOCK_TOKENS,
+        context_tokens=length,
+        version=version,
+        capability=request.compute_capability,
+        unified_memory=has_unified_memory(request.product),
+    )
+    return Settings(
+        version=version,
+        utilization=request.gpu_memory_utilization or defaults.utilization(version),
+        context_tokens=length,
+        max_num_seqs=seqs,
+        batched_tokens=tokens,
+        dtype=request.dtype,
+        kv_cache_fp8=fp8,
+        demand=demand,
+    )
+
+
+def at(request: EstimateRequest, version: str) -> EstimateRequest:
+    """The same question to another version of the engine."""
+    return dataclasses.replace(request, engine_version=version)
+
+
+def generates(model: ModelFacts) -> bool:
+    """Whether a model makes text; what embeds or ranks is computed in one piece and never sampled."""
+    return model.task in _SAMPLING and not model.is_encoder
+
+
+def plain_bytes(request: EstimateRequest) -> int:
+    """Bytes of an element that is not quantized."""
+    if request.dtype in WIDE:
+        return 4
+    capability = request.compute_capability
+    narrow = capability is not None and capability < _BFLOAT16_FROM
+    usual = request.dtype in (None, "auto")
+    breaks = narrow and usual and request.model.model_type in NO_FLOAT16
+    return 4 if breaks else weights.SIXTEEN_BIT_BYTES
+
+
+def online_label(request: EstimateRequest) -> str | None:
+    """The format that the engine makes of a plain checkpoint; None where it takes the checkpoint as it is."""
+    if request.quantization is None or request.model.quantization is not None:
+        return None
+    return formats.ONLINE_LABELS.get(request.quantization)
+
+
+def has_unified_memory(product: str | None) -> bool:
+    """Whether an accelerator shares its memory with the processor, by its name."""
+    name = (product or "").lower()
+    return any(part in name for part in _UNIFIED)
+
+
+def _cache_in_fp8(request: EstimateRequest, version: Version) -> bool:
+    asked = request.kv_cache_dtype
+    if asked not in (None, "auto"):
+        return str(asked).startswith(_ONE_BYTE)
+    stored = request.model.quantization
+    return version >= versions.CACHE_AS_CHECKPOINT_SAYS and stored is not None and stored.kv_cache_fp8

@@ -1,0 +1,49 @@
+"""Which part of an estimate has no start-up log confirmed?"""
+
+from typing import Final
+
+from pillion.sizing import budget, constants, settings
+from pillion.sizing.request import TGI, EstimateRequest
+
+# Hardware that no log covers, by parts of its products' names, and what it is called in a sentence.
+_NO_LOG: Final = {
+    "mi2": "AMD Instinct",
+    "mi3": "AMD Instinct",
+    "radeon": "AMD Radeon",
+    "amd": "AMD accelerators",
+    "intel": "Intel accelerators",
+    "gaudi": "Intel Gaudi",
+    "arc": "Intel Arc",
+    "-mig-": "MIG slices",
+    "mig-": "MIG slices",
+}
+
+
+def hardware(product: str | None) -> str | None:
+    """What hardware is meant that no log covers; None: one of which there are logs, or of which nothing is known."""
+    name = (product or "").lower()
+    return next((what for part, what in _NO_LOG.items() if part in name), None)
+
+
+def notes(
+    request: EstimateRequest, found: settings.Settings, division: budget.Division | None
+) -> tuple[str, ...]:
+    """What to know about an estimate, in sentences."""
+    said = []
+    what = hardware(request.product)
+    if what is not None:
+        said.append(f"Unverified: no start-up log of {what} confirms the memory model.")
+    if settings.has_unified_memory(request.product):
+        said.append("Unverified: memory is shared with other programs, whose part is not known.")
+    if request.engine == TGI:
+        said.append("Unverified: the formula is TGI's own; one log confirms it.")
+    if request.engine_version is None:
+        said.append(f"No engine version: vLLM {found.version}; the promise holds for versions from 0.11 on.")
+    if not request.model.known_architecture:
+        said.append("Unverified: the architecture is not known, and its weights are estimated.")
+    if division is not None:
+        said.append(
+            f"The promise leaves {division.margin / constants.GIB:.2f} GiB unspent on each accelerator: a hundredth of "
+            "the weights, 15 % of the activations, 40 % of the CUDA graphs, and what engines differ by."
+        )
+    return tuple(said)

@@ -1,0 +1,157 @@
+"""Would the engine start, and if not, why?
+
+Each check looks at the question and at what was found so far, and gives a reason with its numbers or nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pillion.facts import AttentionKind
+from pillion.sizing import budget, constants, formats, kv_cache, settings, tgi
+from pillion.sizing.request import EstimateRequest
+
+
+class Verdict(StrEnum):
+    """Why an engine would not start. Values are API."""
+
+    WEIGHTS_EXCEED_MEMORY = "WeightsExceedMemory"  # weights and overheads leave nothing for the KV cache
+    CONTEXT_DOES_NOT_FIT = "ContextDoesNotFit"  # not even one request of the full length fits in the cache
+    PARALLELISM_IMPOSSIBLE = "ParallelismImpossible"  # the model's heads do not divide over the ranks
+    CAPABILITY_TOO_LOW = (
+        "ComputeCapabilityTooLow"  # the engine has no kernel for the format on this accelerator
+    )
+    FORMAT_UNSUPPORTED = "FormatUnsupported"  # the engine does not load this format in this version
+    SETTING_REFUSED = "SettingRefused"  # the engine refuses the combination of settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that keeps the engine from starting, as a constant and as a sentence with numbers."""
+
+    reason: Verdict
+    message: str
+
+
+def refusals(request: EstimateRequest, found: settings.Settings) -> Iterator[Finding]:
+    """What the engine refuses before it looks at memory."""
+    yield from _parallelism(request)
+    yield from _format(request, found)
+    yield from _dtype(request)
+    limit = request.model.max_context_tokens
+    if limit is not None and found.context_tokens > limit:
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"max_model_len is {found.context_tokens:,}; the model's configuration ends at {limit:,} tokens.",
+        )
+
+
+def shortages(
+    request: EstimateRequest,
+    found: settings.Settings,
+    division: budget.Division | None,
+    layout: kv_cache.KvLayout | None,
+    room: int | None,
+) -> Iterator[Finding]:
+    """What is missing of memory."""
+    if division is not None and request.kv_cache_memory_bytes is None and division.expected_room <= 0:
+        needed = division.usable - division.expected_room
+        yield Finding(
+            reason=Verdict.WEIGHTS_EXCEED_MEMORY,
+            message=f"Needs {_gib(needed)} on each accelerator before any KV cache ({_gib(division.weights)} of it "
+            f"weights); {_gib(division.usable)} are usable.",
+        )
+    elif layout is not None and room is not None:
+        one = layout.bytes_for(context_tokens=found.context_tokens, concurrency=1)
+        if one > room:
+            longest = layout.longest(concurrency=1, room_bytes=max(0, room), at_most=found.context_tokens)
+            yield Finding(
+                reason=Verdict.CONTEXT_DOES_NOT_FIT,
+                message=f"One request of {found.context_tokens:,} tokens needs {_gib(one)} of KV cache; there are "
+                f"{_gib(room)}, enough for {longest:,} tokens.",
+            )
+
+
+def tgi_shortages(
+    found: settings.Settings, division: tgi.Division, total_bytes: int | None
+) -> Iterator[Finding]:
+    """The same by the other engine's division."""
+    if division.room is None or division.tokens is None or total_bytes is None:
+        return
+    if division.room <= 0:
+        yield Finding(
+            reason=Verdict.WEIGHTS_EXCEED_MEMORY,
+            message=f"Needs {_gib(division.weights + division.activation)} on each accelerator before any KV cache; "
+            f"it has {_gib(total_bytes)}, a tenth of which TGI leaves free.",
+        )
+    elif division.tokens < found.context_tokens:
+        yield Finding(
+            reason=Verdict.CONTEXT_DOES_NOT_FIT,
+            message=f"The KV cache holds {division.tokens:,} tokens; one request has {found.context_tokens:,}.",
+        )
+
+
+def _parallelism(request: EstimateRequest) -> Iterator[Finding]:
+    """Heads divide over the ranks; KV heads do too, or are repeated a whole number of times.
+
+    Source: vLLM 0.33.0, config/model.py, verify_with_parallel_config; model_executor/models.
+    """
+    attention, ranks = request.model.attention, request.tensor_parallel
+    if attention.heads and attention.heads % ranks:
+        yield Finding(
+            reason=Verdict.PARALLELISM_IMPOSSIBLE,
+            message=f"{attention.heads} attention heads do not divide over {ranks} accelerators.",
+        )
+        return
+    heads = attention.kv_heads
+    if attention.kind is AttentionKind.GROUPED and heads and heads % ranks and ranks % heads:
+        yield Finding(
+            reason=Verdict.PARALLELISM_IMPOSSIBLE,
+            message=f"{heads} KV heads neither divide over {ranks} accelerators nor repeat evenly on them.",
+        )
+
+
+def _format(request: EstimateRequest, found: settings.Settings) -> Iterator[Finding]:
+    stored, asked = request.model.quantization, request.quantization
+    label = stored.scheme if stored else settings.online_label(request)
+    if asked is not None and stored is None and label is None:
+        what = (
+            f"{asked} is made from no plain checkpoint"
+            if asked in formats.CHECKPOINT_METHODS
+            else f"no engine knows quantization {asked!r}"
+        )
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"{what}; on the fly are {', '.join(sorted(formats.ONLINE_LABELS))}.",
+        )
+    if formats.is_gone(label, found.version):
+        yield Finding(
+            reason=Verdict.FORMAT_UNSUPPORTED,
+            message=f"vLLM {found.version} brings no loader for {label}; it did before {formats.GONE[label or '']}.",
+        )
+    capability = request.compute_capability
+    lowest = formats.lowest_capability(label, found.version)
+    if capability is not None and capability < lowest:
+        yield Finding(
+            reason=Verdict.CAPABILITY_TOO_LOW,
+            message=f"{label or '16 bit'} needs compute capability {lowest[0]}.{lowest[1]} in vLLM {found.version}; "
+            f"the accelerator has {capability[0]}.{capability[1]}.",
+        )
+
+
+def _dtype(request: EstimateRequest) -> Iterator[Finding]:
+    capability = request.compute_capability
+    if request.dtype == "bfloat16" and capability is not None and capability < (8, 0):
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message="bfloat16 needs compute capability 8.0; float16 or auto is accepted.",
+        )
+    if request.dtype in {"half", "float16"} and request.model.model_type in settings.NO_FLOAT16:
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"float16 is refused for {request.model.model_type}; bfloat16 or float32 is accepted.",
+        )
+
+
+def _gib(size: int) -> str:
+    return f"{size / constants.GIB:.2f} GiB"

@@ -1,0 +1,50 @@
+"""Which version of vLLM is meant, and what changed when, as far as memory is concerned?
+
+Every gate was read in the wheels of the versions on both sides of it.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+
+class Version(NamedTuple):
+    """Major and minor number: memory is handled alike in all patches of a minor version."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+PINNED: Final = Version(0, 33)  # the version that plans are made for
+
+V1_ENGINE: Final = Version(0, 8)  # before: another profiling run, another scheduler
+LARGE_DEVICES_BY_NAME: Final = Version(0, 9)  # A100s left the group of large devices (engine/arg_utils.py)
+SORTLESS_SAMPLER: Final = Version(
+    0, 17
+)  # top-k and top-p by a Triton kernel (v1/sample/ops/topk_topp_triton.py)
+GRAPHS_IN_BUDGET: Final = Version(
+    0, 20
+)  # VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS is on by default (envs.py)
+LARGER_SHARE: Final = Version(0, 20)  # gpu_memory_utilization 0.92 instead of 0.9 (config/cache.py)
+WHOLE_BLOCKS: Final = Version(0, 21)  # weights load with max_split_size_mb=20 (v1/worker/gpu_worker.py)
+RUNNER_2_FOR_QWEN3: Final = Version(0, 22)  # DEFAULT_V2_MODEL_RUNNER_ARCHITECTURES (config/vllm.py)
+RUNNER_2_FOR_SOME: Final = Version(0, 24)
+RUNNER_2_FOR_DENSE: Final = Version(0, 25)
+LARGEST_DEVICES: Final = Version(0, 28)  # 16384 tokens from 160 GiB on (engine/arg_utils.py)
+CACHE_AS_CHECKPOINT_SAYS: Final = Version(
+    0, 14
+)  # "auto" follows a checkpoint's FP8 cache (utils/torch_utils.py)
+RUNNER_2_FOR_ALL: Final = Version(0, 29)
+SAMPLER_IN_32_BIT: Final = Version(
+    0, 33
+)  # the profiling run samples with all parameters (gpu/model_runner.py)
+
+_NUMBERS = re.compile(r"v?(\d+)\.(\d+)")
+
+
+def parse(text: str | None) -> Version | None:
+    """The version that a text such as "0.11.0", "v0.33" or "0.29.1rc1.dev17+g12ab" names; None: it names none."""
+    found = _NUMBERS.match(text.strip()) if text else None
+    return Version(int(found[1]), int(found[2])) if found else None
