@@ -16,13 +16,14 @@ from pillion.engines.model import (
     SecretKey,
     instruction_hash,
 )
-from pillion.engines.profiles import Profile, profile
+from pillion.engines.profiles import Cuda, Profile, profile
 from pillion.engines.rendering import render
 
 __all__ = [
     "CPU",
     "GPU",
     "CacheVolume",
+    "Cuda",
     "EngineSettings",
     "Generation",
     "HubModel",

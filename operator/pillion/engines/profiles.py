@@ -37,6 +37,22 @@ class ParserRule:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Cuda:
+    """What the pinned image for NVIDIA accelerators is made with, and needs of a node's driver."""
+
+    version: tuple[int, int]
+    minimum_driver: int  # major version
+    compatibility_variable: (
+        str | None
+    )  # makes the engine take the libraries for older drivers that its image brings
+
+    @property
+    def text(self) -> str:
+        """The version, for people."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
     """One engine in one version."""
 
@@ -57,6 +73,7 @@ class Profile:
     reasoning_parsers: frozenset[str]
     architectures: frozenset[str]
     gone_architectures: frozenset[str]
+    cuda: Cuda | None = None
 
     def image(self, device: str) -> str:
         """The pinned image for a device."""
@@ -115,6 +132,7 @@ def parse(document: Mapping[str, Any]) -> Profile:
         reasoning_parsers=frozenset(parsers["reasoning"]),
         architectures=frozenset(document["architectures"]["served"]),
         gone_architectures=frozenset(document["architectures"]["gone"]),
+        cuda=_cuda(document["cuda"]) if "cuda" in document else None,
     )
     named = ((made.tool_rules, made.tool_parsers), (made.reasoning_rules, made.reasoning_parsers))
     for rules, names in named:
@@ -143,6 +161,14 @@ def _rule(raw: Mapping[str, Any]) -> ParserRule:
         repos=tuple(raw.get("repos", ())),
         excluded_repos=tuple(raw.get("not", ())),
         source=raw["source"],
+    )
+
+
+def _cuda(raw: Mapping[str, Any]) -> Cuda:
+    return Cuda(
+        version=_capability(raw["version"]),
+        minimum_driver=int(raw["minimumDriver"]),
+        compatibility_variable=raw.get("compatibilityVariable"),
     )
 
 

@@ -1,6 +1,6 @@
 """What accelerators and nodes the cluster has, from the nodes' labels and the pods' requests."""
 
-from pillion.hardware.imagining import UnknownProductError, imagined
+from pillion.hardware.imagining import UnknownProductError, awaited, imagined
 from pillion.hardware.inventory import inventory
 from pillion.hardware.model import AcceleratorPool, Inventory, NodeAccelerators, NodeRoom, Raw
 
@@ -11,6 +11,7 @@ __all__ = [
     "NodeRoom",
     "Raw",
     "UnknownProductError",
+    "awaited",
     "imagined",
     "inventory",
 ]

@@ -118,7 +118,7 @@ def usable_memory(product: str, *, label_mib: int) -> UsableMemory:
         return UsableMemory(
             bytes=label_mib * MIB, source=f"a slice of {label_mib} MiB, seen whole", verified=False
         )
-    row = by_product(named.card)
+    row = by_product(named.card) or _by_short_name(named.card)
     if row is not None and row.framework_mib is not None:
         difference = abs(label_mib - row.label_mib)
         if difference <= row.label_mib * _SAME_CARD_WITHIN:

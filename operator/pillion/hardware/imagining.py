@@ -7,9 +7,9 @@ the accelerators alone decide.
 
 from typing import Any, Final
 
-from pillion.hardware import gpus, labels
+from pillion.hardware import clouds, gpus, labels, others
 from pillion.hardware.inventory import inventory
-from pillion.hardware.model import Inventory
+from pillion.hardware.model import AcceleratorPool, Inventory
 
 # For each accelerator: more than a real node has, so that none of it is what a plan fails by.
 _CORES: Final = 64
@@ -61,13 +61,46 @@ def _node(gpu: gpus.GpuModel, count: int, number: int) -> dict[str, Any]:
     }
 
 
-_RESOURCES: Final = {"nvidia": labels.NVIDIA, "amd": labels.AMD}
+def awaited(product: str, inventory: Inventory) -> AcceleratorPool | None:
+    """Accelerators that no node has and an autoscaler may add; None where their name is not the table's.
+
+    Their nodes are asked for by the cloud's own label where the other nodes are of a cloud whose label is known, since
+    its autoscaler knows that of nodes to come; otherwise by the label that the maker's labeller would write.
+    """
+    gpu = gpus.find(product)
+    if gpu is None or gpu.product != product or gpu.vendor not in _RESOURCES:
+        return None
+    of_cloud = (clouds.label_of(product, room.labels) for room in inventory.nodes)
+    naming = next(
+        (found for found in of_cloud if found is not None), ((_PRODUCT_LABELS[gpu.vendor], product),)
+    )
+    memory = gpus.usable_memory(product, label_mib=gpu.label_mib)
+    return AcceleratorPool(
+        product=product,
+        resource=_RESOURCES[gpu.vendor],
+        vendor=gpu.vendor,
+        memory_bytes=memory.bytes,
+        memory_source=memory.source,
+        memory_verified=memory.verified,
+        compute_capability=gpu.compute_capability,
+        nodes=(),
+        node_requirements=tuple({"key": key, "operator": "In", "values": [value]} for key, value in naming),
+        shared=gpu.shared,
+        sliced=gpu.sliced,
+        replicas=2 if gpu.shared else 1,  # at least two; how many is not known before there is a node
+    )
+
+
+_RESOURCES: Final = {"nvidia": labels.NVIDIA, "amd": labels.AMD, "intel": "gpu.intel.com/xe"}
+_PRODUCT_LABELS: Final = {"nvidia": labels.PRODUCT, "amd": others.AMD_PRODUCT, "intel": others.INTEL_PRODUCT}
 
 
 def _labels(gpu: gpus.GpuModel, count: int) -> dict[str, str]:
     """The labels that the maker's own labeller would write."""
     if gpu.vendor == "amd":
-        return {"amd.com/gpu.product-name": gpu.product, "amd.com/gpu.vram": f"{gpu.label_mib // 1024}G"}
+        return {others.AMD_PRODUCT: gpu.product, others.AMD_VRAM: f"{gpu.label_mib // 1024}G"}
+    if gpu.vendor == "intel":
+        return {others.INTEL_PRODUCT: gpu.product}
     found = {
         labels.PRODUCT: gpu.product,
         "nvidia.com/gpu.memory": str(gpu.label_mib),

@@ -1,140 +1,120 @@
 """Which accelerators does a node's labels say it has?
 
-Three ways to know, tried in this order, because each says less than the one before:
-1. GPU Feature Discovery (`nvidia.com/gpu.product`, memory, compute capability, sharing);
-2. the cloud's own labels (GKE, Karpenter on AWS and Azure), which name a product that our table knows;
-3. AMD's node labeller (`amd.com/gpu.product-name`, vram).
+Asked in this order, because each says less than the one before:
+1. the maker's own labeller (GPU Feature Discovery, AMD's, Intel's), which has looked at the card;
+2. the cloud's labels (GKE, EKS, AKS), which say what was ordered;
+3. the type of the machine.
+Where the first two name different cards, the one that has looked is believed, and the difference is told.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import functools
+from typing import Final
 
-from pillion.hardware import gpus
+from pillion.hardware import clouds, gpus, nvidia, others, products
+from pillion.hardware.described import Described, Labels, Naming, Unreadable
 
-NVIDIA = "nvidia.com/gpu"
-AMD = "amd.com/gpu"
-PRODUCT = "nvidia.com/gpu.product"
-_SHARED_SUFFIX = "-SHARED"
-_SLICE_MARK = "-MIG-"
-_GKE = "cloud.google.com/gke-accelerator"
-# (label that names the product, its alias in the table, label whose memory tells two of one name apart)
-_CLOUD_LABELS = (
-    (_GKE, "gke", None),
-    ("karpenter.k8s.aws/instance-gpu-name", "karpenter", "karpenter.k8s.aws/instance-gpu-memory"),
-    ("karpenter.azure.com/sku-gpu-name", "karpenter", None),
-    ("k8s.amazonaws.com/accelerator", "gke", None),  # the autoscaler's examples spell it as GKE does
+NVIDIA: Final = nvidia.RESOURCE
+AMD: Final = others.AMD
+PRODUCT: Final = nvidia.PRODUCT
+
+# Accelerators, and parts of them, that are seen, said, and not planned with.
+_OTHER_KINDS: Final = ("habana.ai/", "google.com/tpu", "aws.amazon.com/neuron", "amd.com/")
+# Only labels that begin so are looked at, so that what is found can be kept for all nodes that are alike in them.
+_PREFIXES: Final = (
+    "nvidia.com/",
+    "amd.com/",
+    "beta.amd.com/",
+    "gpu.intel.com/",
+    "cloud.google.com/gke-",
+    "karpenter.",
+    "eks.amazonaws.com/",
+    "k8s.amazonaws.com/",
+    clouds.INSTANCE_TYPE,
 )
+_OWN_OF_A_NODE: Final = frozenset({"nvidia.com/gfd.timestamp", "eks.amazonaws.com/nodegroup"})
+_NOT_ACCELERATORS: Final = frozenset({"karpenter.sh/nodepool", "karpenter.k8s.aws/ec2nodeclass"})
+
+Relevant = frozenset[tuple[str, str]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Described:
-    """What a node's labels say of one accelerator resource."""
-
-    product: str
-    vendor: str
-    memory: gpus.UsableMemory
-    compute_capability: tuple[int, int] | None
-    replicas: int  # into how many parts in time each accelerator is divided; 1 is whole
-    sliced: bool  # a hardware slice (MIG)
-    label: tuple[str, str]  # the label, and its value, that tells this product from others
-
-    @property
-    def shared(self) -> bool:
-        """Whether one piece of the resource is less than one whole accelerator."""
-        return self.replicas > 1 or self.sliced
+def is_accelerator(resource: str) -> bool:
+    """Whether a node's resource is accelerators that can be planned with."""
+    return nvidia.is_nvidia(resource) or resource == AMD or resource in others.INTEL
 
 
-def describe(resource: str, labels: Mapping[str, str]) -> Described | str:
-    """What the labels say of a resource, or a sentence that says what is missing."""
+def is_other_kind(resource: str) -> bool:
+    """Whether it is accelerators that cannot."""
+    return resource.startswith(_OTHER_KINDS) and not is_accelerator(resource)
+
+
+def relevant(labels: Labels) -> Relevant:
+    """The labels that say something of accelerators; nodes of one kind have the same."""
+    return frozenset(
+        (key, value)
+        for key, value in labels.items()
+        if key.startswith(_PREFIXES) and key not in _OWN_OF_A_NODE and key not in _NOT_ACCELERATORS
+    )
+
+
+def describe(resource: str, labels: Labels, *, total: int = 1) -> Described | Unreadable:
+    """What the labels say of a resource of which the node offers `total`, or what is missing."""
+    return _described(resource, relevant(labels), total)
+
+
+@functools.lru_cache(maxsize=4096)
+def _described(resource: str, found: Relevant, total: int) -> Described | Unreadable:
+    labels = dict(found)
+    looked: Described | Unreadable | None
     if resource == AMD:
-        return _from_amd(labels)
-    if PRODUCT in labels:
-        return _from_feature_discovery(labels)
-    return _from_cloud(labels)
-
-
-def select(node_selector: Mapping[str, str], product: str) -> bool:
-    """Whether a node selector names a product by a cloud's label, which its autoscaler knows."""
-    rows = [gpus.by_cloud_label(f"{alias}={node_selector.get(label)}") for label, alias, _ in _CLOUD_LABELS]
-    return any(row is not None and row.product == product for row in rows)
-
-
-def _from_feature_discovery(labels: Mapping[str, str]) -> Described | str:
-    product = labels[PRODUCT]
-    whole_product = product.removesuffix(_SHARED_SUFFIX)
-    row = gpus.by_product(whole_product.partition(_SLICE_MARK)[0])
-    label_mib = _number(labels.get("nvidia.com/gpu.memory"))
-    if label_mib is None:
-        if row is None:
-            return f"{product} has no label nvidia.com/gpu.memory and is no product that Pillion knows"
-        label_mib = row.label_mib
-    major = _number(labels.get("nvidia.com/gpu.compute.major"))
-    if major is not None:
-        capability: tuple[int, int] | None = (major, _number(labels.get("nvidia.com/gpu.compute.minor")) or 0)
+        looked = others.amd(labels)
+        missing = f"no label {others.AMD_PRODUCT}; AMD's node labeller writes it"
+    elif resource in others.INTEL:
+        looked = others.intel(labels, total)
+        missing = f"no label {others.INTEL_PRODUCT}; Intel's rules for node feature discovery write it"
     else:
-        capability = row.compute_capability if row is not None else None
-    replicas = _number(labels.get("nvidia.com/gpu.replicas")) or 1
-    time_shared = labels.get("nvidia.com/gpu.sharing-strategy") in {"time-slicing", "mps"}
-    if (time_shared or product.endswith(_SHARED_SUFFIX)) and replicas == 1:
-        replicas = 2  # shared without saying among how many: at least two, and the user has named it
-    return Described(
-        product=product,
-        vendor="nvidia",
-        memory=gpus.usable_memory(whole_product, label_mib=label_mib),
-        compute_capability=capability,
-        replicas=replicas if time_shared or product.endswith(_SHARED_SUFFIX) else 1,
-        sliced=_SLICE_MARK in product,
-        label=(PRODUCT, product),
-    )
+        has_product = nvidia.PRODUCT in labels or f"{resource.removesuffix('.shared')}.product" in labels
+        looked = nvidia.described(resource, labels, total) if has_product else None
+        missing = f"no label says which product it is; GPU Feature Discovery would write {nvidia.PRODUCT}"
+    if looked is not None:
+        return looked
+    ordered = clouds.described(labels) if resource in {NVIDIA, AMD} else None
+    if isinstance(ordered, Described) and f"{ordered.vendor}.com/gpu" == resource:
+        return ordered
+    if isinstance(ordered, Unreadable):
+        return Unreadable(why=f"{ordered.why}; {nvidia.PRODUCT} would tell")
+    return Unreadable(why=missing)
 
 
-def _from_cloud(labels: Mapping[str, str]) -> Described | str:
-    for label, alias, memory_label in _CLOUD_LABELS:
-        name = labels.get(label)
-        if name is None:
-            continue
-        row = gpus.by_cloud_label(f"{alias}={name}")
-        if row is None and memory_label is not None:
-            row = gpus.by_cloud_label(f"{alias}={name}/{labels.get(memory_label)}")
-        if row is None:
-            return f"{label}={name} is no product that Pillion knows; {PRODUCT} would tell"
-        replicas = _number(labels.get("cloud.google.com/gke-max-shared-clients-per-gpu")) or 1
-        return Described(
-            product=row.product,
-            vendor=row.vendor,
-            memory=gpus.usable_memory(row.product, label_mib=row.label_mib),
-            compute_capability=row.compute_capability,
-            replicas=replicas,
-            sliced="cloud.google.com/gke-gpu-partition-size" in labels,
-            label=(label, name),
-        )
-    return f"no label says which product it is; GPU Feature Discovery would write {PRODUCT}"
+def namings(described: Described, labels: Labels) -> tuple[Naming, ...]:
+    """All ways in which a node's labels name the product, the cloud's first: its autoscaler knows those."""
+    return _namings(described, relevant(labels))
 
 
-def _from_amd(labels: Mapping[str, str]) -> Described | str:
-    key = "amd.com/gpu.product-name"
-    product = labels.get(key)
-    if product is None:
-        return f"no label {key}; AMD's node labeller writes it"
-    row = gpus.by_product(product)
-    gibibytes = _number((labels.get("amd.com/gpu.vram") or "").removesuffix("G"))
-    if gibibytes is not None:
-        label_mib = gibibytes * 1024
-    elif row is not None:
-        label_mib = row.label_mib
-    else:
-        return f"{product} has no label amd.com/gpu.vram and is no product that Pillion knows"
-    return Described(
-        product=product,
-        vendor="amd",
-        memory=gpus.usable_memory(product, label_mib=label_mib),
-        compute_capability=None,
-        replicas=1,
-        sliced=False,
-        label=(key, product),
-    )
+@functools.lru_cache(maxsize=4096)
+def _namings(described: Described, found: Relevant) -> tuple[Naming, ...]:
+    own = _canonical(described.product)
+    by_cloud = [naming for product, naming in clouds.namings(dict(found)) if _canonical(product) == own]
+    return tuple(dict.fromkeys((*by_cloud, described.naming)))
 
 
-def _number(text: str | None) -> int | None:
-    """A label's whole number above zero or of zero; None where it is absent or no number."""
-    return int(text) if text is not None and text.isdigit() else None
+def disagreement(described: Described, labels: Labels) -> str | None:
+    """What the cloud calls the card, where it is another one than the one that was found there."""
+    return _disagreement(described, relevant(labels))
+
+
+@functools.lru_cache(maxsize=4096)
+def _disagreement(described: Described, found: Relevant) -> str | None:
+    if not described.naming[0][0].startswith(nvidia.RESOURCE):
+        return None
+    for product, naming in clouds.namings(dict(found)):
+        if _canonical(products.parsed(product).card) != _canonical(products.parsed(described.product).card):
+            key, value = naming[0]
+            own_key, own_value = described.naming[0]
+            return f"{own_key}={own_value} and {key}={value} name different cards; the first is believed"
+    return None
+
+
+def _canonical(product: str) -> str:
+    """Older drivers leave the maker out of a card's name."""
+    known = gpus.find(product)
+    return known.product if known is not None else product

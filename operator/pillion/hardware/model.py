@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pillion.hardware.drivers import Driver
+
 Raw = Mapping[str, Any]
 
 
@@ -29,6 +31,7 @@ class NodeRoom:
     free_memory_bytes: int
     free_ephemeral_bytes: int
     free_pods: int
+    driver: Driver | None = None  # NVIDIA's, where labels tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +61,20 @@ class AcceleratorPool:
     nodes: tuple[NodeAccelerators, ...]
     node_requirements: tuple[Raw, ...]  # NodeSelectorRequirements that tell this pool from the others
     memory_verified: bool = True  # False: no log or device dump has shown this card's memory
-    shared: bool = False  # time-sliced, MPS or a slice: used only where the user names the product
+    shared: bool = False  # by time-slicing or MPS: several pods take turns on it
+    sliced: bool = False  # a hardware slice: its memory is its own
     replicas: int = 1  # pods that one accelerator is shared among; each may count on its part alone
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is less than a whole accelerator, and so used only where the user names the product."""
+        return self.shared or self.sliced
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from every other pool."""
+        asked = (f"{each['key']}={','.join(each.get('values', ()))}" for each in self.node_requirements)
+        return (self.resource, self.product, *asked)
 
     @property
     def total(self) -> int:
@@ -80,3 +95,7 @@ class Inventory:
     nodes: tuple[NodeRoom, ...]  # all of them, by name; a CPU plan looks at these
     any_accelerator: bool = False  # also one that cannot be planned with: it keeps `Auto` from taking the CPU
     notes: tuple[str, ...] = ()  # accelerators that were seen and cannot be planned with, in sentences
+    unreadable: frozenset[str] = (
+        frozenset()
+    )  # resources of which some node has accelerators that nobody can name
+    remarks: tuple[str, ...] = ()  # labels that contradict each other, in sentences

@@ -62,7 +62,7 @@ def fits(request: PlanRequest) -> Plan | None:
 def _sorted_out(request: PlanRequest, profile: engines.Profile) -> tuple[list[Trial], list[_Turned]]:
     fitting: list[Trial] = []
     turned: list[_Turned] = []
-    places = Places(request)
+    places = Places(request, profile)
     for candidate in listing.candidates(request, profile):
         trial = Trial(candidate, request, profile, places)
         passed, rejection = checks.examine(trial)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pillion import engines
 from pillion.api.modeldeployment import ModelDeploymentSpec
 from pillion.hardware import AcceleratorPool, Inventory, NodeAccelerators, NodeRoom, Raw, scheduling
 from pillion.planner import wording
@@ -34,8 +35,12 @@ class Obstacle:
 
 
 def plan_tolerations(pool: AcceleratorPool | None) -> tuple[Raw, ...]:
-    """What a pod has to put up with on nodes that keep everybody else away."""
-    return (ACCELERATOR_TOLERATION,) if pool is not None and pool.vendor == "nvidia" else ()
+    """What a pod has to put up with on nodes that keep everybody else away: the taint by the resource's name."""
+    if pool is None:
+        return ()
+    if pool.vendor == "nvidia":
+        return (ACCELERATOR_TOLERATION,)  # also on nodes whose slices are resources of their own
+    return ({**ACCELERATOR_TOLERATION, "key": pool.resource},)
 
 
 def tolerations(
@@ -73,6 +78,18 @@ def of_rules(
             verb="has",
             words=f"the taint {scheduling.described(taint)}, which an entry in spec.hardware.tolerations would "
             "let the pods put up with",
+        )
+
+
+def of_driver(room: NodeRoom, cuda: engines.Cuda | None) -> Iterator[Obstacle]:
+    """A driver that is too old for the engine's image, where both are known."""
+    if cuda is None or room.driver is None:
+        return
+    if not room.driver.runs(minimum_major=cuda.minimum_driver, cuda=cuda.version):
+        yield Obstacle(
+            verb="has",
+            words=f"the driver {room.driver.version}, and the engine's image (CUDA {cuda.text}) needs "
+            f"{cuda.minimum_driver} or newer",
         )
 
 

@@ -5,15 +5,18 @@ the target's own engines hold: they come free when the pods are replaced.
 """
 
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
-from pillion.hardware import AcceleratorPool, NodeAccelerators, NodeRoom
+from pillion import engines
+from pillion.hardware import AcceleratorPool, NodeAccelerators, NodeRoom, clouds
 from pillion.planner import obstacles
 from pillion.planner.model import PlanRequest, TargetShape
 from pillion.planner.obstacles import Obstacle
 from pillion.planner.resources import Needs
 
-_PoolKey = tuple[str, str, str]
+_PoolKey = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +26,9 @@ class Open:
     rooms: tuple[NodeRoom, ...]
     accelerators: tuple[NodeAccelerators, ...]  # of the pool, on those nodes; none on CPU
     closed: tuple[Obstacle, ...]  # one for each other node
+    outdated: tuple[
+        NodeAccelerators, ...
+    ] = ()  # would be open, with a driver that the engine's image cannot use
 
     @property
     def largest(self) -> NodeRoom | None:
@@ -49,8 +55,9 @@ class Placement:
 class Places:
     """Where the pods of one request can go. Candidates that differ in their weights alone share the answers."""
 
-    def __init__(self, request: PlanRequest) -> None:
+    def __init__(self, request: PlanRequest, profile: engines.Profile) -> None:
         self._request = request
+        self._cuda = cuda_needed(request, profile)
         self._open: dict[_PoolKey, Open] = {}
         self._placements: dict[tuple[_PoolKey, int, Needs], Placement] = {}
 
@@ -58,7 +65,7 @@ class Places:
         """Nodes that let the pods in."""
         key = _key(pool)
         if key not in self._open:
-            self._open[key] = open_to(self._request, pool)
+            self._open[key] = open_to(self._request, pool, self._cuda)
         return self._open[key]
 
     def placement(self, pool: AcceleratorPool | None, *, count: int, needs: Needs) -> Placement:
@@ -74,7 +81,20 @@ class Places:
         return self._placements[key]
 
 
-def open_to(request: PlanRequest, pool: AcceleratorPool | None) -> Open:
+def cuda_needed(request: PlanRequest, profile: engines.Profile) -> engines.Cuda | None:
+    """What the engine's image needs of a node's driver; None where nobody knows it, or it brings its own.
+
+    Of another image than the pinned one nothing is known, and an engine that is told to takes the libraries for older
+    drivers that its image has.
+    """
+    if request.spec.engine.image is not None or engines.GPU in request.images:
+        return None
+    told = {each.name: each.value or "" for each in request.spec.engine.env}
+    variable = profile.cuda.compatibility_variable if profile.cuda is not None else None
+    return None if told.get(variable or "", "").lower() in {"1", "true"} else profile.cuda
+
+
+def open_to(request: PlanRequest, pool: AcceleratorPool | None, cuda: engines.Cuda | None) -> Open:
     """Nodes of a pool, or all nodes for the CPU, that the pods' and the spec's rules let them go to."""
     target = request.target or TargetShape(pods=1)
     there: list[tuple[NodeRoom, NodeAccelerators | None]] = (
@@ -85,6 +105,7 @@ def open_to(request: PlanRequest, pool: AcceleratorPool | None) -> Open:
     tolerations = obstacles.tolerations(request.spec, target, pool)
     rooms: list[NodeRoom] = []
     accelerators: list[NodeAccelerators] = []
+    outdated: list[NodeAccelerators] = []
     closed: list[Obstacle] = []
     for room, node in there:
         obstacle = next(
@@ -101,8 +122,43 @@ def open_to(request: PlanRequest, pool: AcceleratorPool | None) -> Open:
             continue
         rooms.append(room)
         if node is not None:
-            accelerators.append(node)
-    return Open(rooms=tuple(rooms), accelerators=tuple(accelerators), closed=tuple(closed))
+            too_old = next(obstacles.of_driver(room, cuda), None)
+            if too_old is None:
+                accelerators.append(node)
+            else:
+                outdated.append(node)
+                closed.append(too_old)
+    return Open(
+        rooms=tuple(rooms), accelerators=tuple(accelerators), closed=tuple(closed), outdated=tuple(outdated)
+    )
+
+
+def asked_of_nodes(
+    request: PlanRequest, pool: AcceleratorPool | None, there: Open
+) -> tuple[dict[str, Any], ...]:
+    """Labels that the pods ask of their nodes, as NodeSelectorRequirements.
+
+    The product's, where nodes with the same resource have other products; otherwise the resource is enough. A product
+    that no node has yet is named too, unless the user's own selector does so by a cloud's label. And drivers that the
+    engine cannot use, where other nodes have newer ones.
+    """
+    if pool is None:
+        return ()
+    inventory = request.inventory
+    others = any(
+        other.resource == pool.resource and other.key != pool.key for other in inventory.accelerators
+    )
+    only_named = not pool.nodes and not clouds.selects(request.spec.hardware.node_selector, pool.product)
+    named = others or pool.resource in inventory.unreadable or only_named
+    too_old: defaultdict[str, set[str]] = defaultdict(set)
+    for node in there.outdated if there.accelerators else ():
+        if node.room.driver is not None:
+            key, value = node.room.driver.label
+            too_old[key].add(value)
+    return (
+        *(dict(each) for each in pool.node_requirements if named),
+        *({"key": key, "operator": "NotIn", "values": sorted(too_old[key])} for key in sorted(too_old)),
+    )
 
 
 def on_accelerators(
@@ -179,4 +235,4 @@ def _slots(pods: int, target: TargetShape) -> int:
 
 
 def _key(pool: AcceleratorPool | None) -> _PoolKey:
-    return ("", "", "") if pool is None else (pool.product, pool.resource, pool.node_requirements[0]["key"])
+    return () if pool is None else pool.key

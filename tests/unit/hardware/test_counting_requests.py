@@ -59,6 +59,15 @@ def container(name: str = "app", *, limits: dict[str, str] | None = None, **requ
             4000,
             id="of the pod as a whole",
         ),
+        pytest.param(
+            {
+                "containers": [container(cpu="1")],
+                "resources": {"requests": {"cpu": "4"}},
+                "overhead": {"cpu": "250m"},
+            },
+            4250,
+            id="of the pod as a whole, with the runtime's overhead on top",
+        ),
     ],
 )
 def test_cpu(spec: dict[str, Any], cpu: int) -> None:

@@ -98,7 +98,7 @@ def test_a_products_name_in_parts_and_whole_again() -> None:
     assert parts.name == name
 
 
-@pytest.mark.parametrize("product", ["L4", "A100-40GB-MIG-3g.20gb", "MI300X", "L4-SHARED"])
+@pytest.mark.parametrize("product", ["L4", "A100-40GB-MIG-3g.20gb", "MI300X", "L4-SHARED", "Max_1550"])
 def test_imagined_accelerators_are_as_the_table_says(product: str) -> None:
     expected = gpus.find(product)
     assert expected is not None
@@ -107,7 +107,7 @@ def test_imagined_accelerators_are_as_the_table_says(product: str) -> None:
     assert (pool.product, pool.total, pool.free) == (expected.product, 8, 8)
     assert pool.memory_bytes == gpus.usable_bytes(expected)
     assert pool.compute_capability == expected.compute_capability
-    assert pool.shared == (expected.sliced or expected.shared)
+    assert (pool.shared, pool.sliced) == (expected.shared, expected.sliced)
 
 
 def test_an_unknown_product_cannot_be_imagined() -> None:

@@ -84,7 +84,9 @@ def test_room_on_a_node_without_accelerator() -> None:
     ("resource", "words"),
     [
         pytest.param("nvidia.com/gpu", "no label says which product", id="an accelerator without a label"),
-        pytest.param("nvidia.com/mig-1g.5gb", "cannot plan with", id="slices with a resource of their own"),
+        pytest.param("nvidia.com/mig-1g.5gb", "no label says which product", id="slices without one"),
+        pytest.param("amd.com/cpx_nps4", "cannot plan with", id="a partition of AMD's"),
+        pytest.param("google.com/tpu", "cannot plan with", id="what no engine here is for"),
         pytest.param("habana.ai/gaudi", "cannot plan with", id="another maker's"),
     ],
 )
@@ -107,3 +109,11 @@ def test_nothing_that_was_given_is_changed() -> None:
     before = copy.deepcopy((there, pods))
     hardware.inventory(there, pods)
     assert (there, pods) == before
+
+
+def test_what_nodes_offer_beside_accelerators_is_no_accelerator() -> None:
+    there = nodes.node(
+        "a", allocatable={"gpu.intel.com/i915_monitoring": "1", "hugepages-2Mi": "0", "example.com/fpga": "1"}
+    )
+    stock = hardware.inventory([there], [])
+    assert (stock.any_accelerator, stock.notes) == (False, ())
