@@ -18,13 +18,67 @@ class AttentionKind(StrEnum):
     ENCODER = "Encoder"  # sees the whole input at once and keeps nothing
 
 
+class CacheKind(StrEnum):
+    """Which of a request's tokens a layer remembers, and in what form."""
+
+    FULL = "Full"  # all of them
+    SLIDING = "Sliding"  # the last ones, a window's worth
+    CHUNKED = "Chunked"  # those of the chunk that the newest token is in
+    CROSS = "Cross"  # those of the other side, an encoder's output of a fixed length
+    STATE = "State"  # none by itself: one state of fixed size stands for all
+
+
+class StateFamily(StrEnum):
+    """Kinds of recurrent layers that engines treat alike."""
+
+    MAMBA = "Mamba"
+    MAMBA2 = "Mamba2"
+    GATED_DELTA = "GatedDelta"  # Qwen3-Next and later, Olmo Hybrid
+    KIMI_DELTA = "KimiDelta"
+    LINEAR = "Linear"  # lightning attention: MiniMax-01, Ling
+    SHORT_CONVOLUTION = "ShortConvolution"  # LFM2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecurrentState:
+    """What one recurrent layer keeps of one request, before tensor parallelism divides it.
+
+    Shapes: a recurrent part of `elements`, and the last `remembered` inputs of a convolution over `channels` plus
+    `group_channels` for each of `groups` (groups are repeated where ranks outnumber them).
+    """
+
+    family: StateFamily
+    elements: int
+    channels: int = 0
+    group_channels: int = 0
+    groups: int = 0
+    remembered: int = 0
+    dtype: str | None = None  # of the recurrent part, where the configuration names one
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CachedLayers:
+    """Layers that keep the same: as many bytes of a token, or a state of the same shape."""
+
+    kind: CacheKind
+    positions: tuple[int, ...]  # which of the decoder's layers; a layer may keep two things
+    kv_heads: int = 0
+    key_head_dim: int = 0
+    value_head_dim: int = 0
+    latent: bool = False  # one vector for all heads, whole on every rank
+    index_bytes: int = 0  # of a token, in a cache of their own: a sparse-attention index
+    window: int | None = None  # tokens: of a window, a chunk, or the encoder's output
+    state: RecurrentState | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttentionShape:
     """The layers that keep a KV cache, and what one token costs in each.
 
     Sliding-window layers are counted in `layers` too. `recurrent_layers` keep a state of fixed size instead
     of a cache, and are not in `layers`. With latent attention the one vector of a token stands as key: one KV
-    head, `kv_lora_rank + qk_rope_head_dim` long, and no value.
+    head, `kv_lora_rank + qk_rope_head_dim` long, and no value. `cached` says the same layer by layer, where
+    layers differ; what stands beside it is then the largest of a layer.
     """
 
     kind: AttentionKind
@@ -38,6 +92,8 @@ class AttentionShape:
     sliding_layers: int = 0
     recurrent_layers: int = 0
     recurrent_state_bytes: int = 0  # per layer and request, unsplit, states in float32
+    cached: tuple[CachedLayers, ...] = ()  # empty: all layers of a kind are alike
+    all_layers: int = 0  # of the decoder, which pipeline parallelism divides; 0: those counted above
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -102,15 +102,16 @@ def test_sliding_layers_follow_the_pattern_of_the_family() -> None:
     assert (attention.layers, attention.sliding_layers, attention.sliding_window) == (62, 52, 1024)
 
 
-def test_a_window_without_a_word_on_which_layers_have_it_is_not_counted_on() -> None:
+def test_a_window_without_a_word_on_which_layers_have_it_is_in_all_of_them() -> None:
     attention = shapes.shape({**checkpoints.LLAMA_8B, "sliding_window": 4096}).attention
-    assert (attention.sliding_layers, attention.sliding_window) == (0, None)
+    assert (attention.sliding_layers, attention.sliding_window) == (32, 4096)
 
 
 def test_a_listed_kind_for_each_layer_tells_states_from_caches() -> None:
     kinds = ["linear_attention", "linear_attention", "linear_attention", "full_attention"] * 12
     config = {
         **checkpoints.QWEN3_8B,
+        "num_hidden_layers": 48,
         "layer_types": kinds,
         "linear_num_value_heads": 32,
         "linear_value_head_dim": 128,

@@ -4,6 +4,7 @@ import pytest
 
 from pillion.api.reasons import Reason
 from pillion.api.status import PlanStatus
+from pillion.facts.model import CacheKind
 from pillion.planner import wishes
 from pillion.sizing import kv_cache
 from tests.unit.planner import worlds
@@ -13,11 +14,7 @@ from tests.unit.planner.worlds import A100, H100, L4, PLAIN, T4
 LAYOUT = kv_cache.KvLayout(
     block_tokens=16,
     block_bytes=16,
-    full_groups=1,
-    sliding_groups=0,
-    sliding_window=None,
-    recurrent_groups=0,
-    batched_tokens=2048,
+    groups=(kv_cache.TableGroup(kind=CacheKind.FULL, block_tokens=16),),
 )
 
 

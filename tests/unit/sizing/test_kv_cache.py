@@ -3,6 +3,7 @@
 import pytest
 
 from pillion.facts import AttentionKind, AttentionShape
+from pillion.facts.model import CacheKind
 from pillion.sizing import kv_cache
 
 GIB = 2**30
@@ -93,11 +94,19 @@ def test_the_longest_requests_that_fit() -> None:
     assert found.longest(concurrency=2, room_bytes=0, at_most=4096) == 0
 
 
+GEMMA_27B = attention(62, 16, 128, sliding=52, window=1024)
+
+
+def kinds(found: kv_cache.KvLayout) -> list[CacheKind]:
+    return [group.kind for group in found.groups]
+
+
 def test_windows_stop_growing_and_share_their_groups_blocks() -> None:
     # Gemma 3 27B: 10 full and 52 sliding layers make groups of 10, one full and six sliding.
-    found = layout(attention(62, 16, 128, sliding=52, window=1024))
+    found = layout(GEMMA_27B)
     page = 16 * 16 * (128 + 128) * 2
-    assert (found.block_bytes, found.full_groups, found.sliding_groups) == (10 * page, 1, 6)
+    assert found.block_bytes == 10 * page
+    assert kinds(found) == [CacheKind.FULL, *[CacheKind.SLIDING] * 6]
     seen = 1024 - 1 + 2 * 2048  # the window, and two batches under way
     assert found.blocks(32_768) == 2048 + 6 * (-(-seen // 16) + 1)
     assert found.blocks(65_536) - found.blocks(32_768) == 2048
@@ -105,12 +114,14 @@ def test_windows_stop_growing_and_share_their_groups_blocks() -> None:
 
 def test_kinds_of_nearly_equal_number_are_one_group_each() -> None:
     found = layout(attention(24, 8, 64, sliding=12, window=128))  # gpt-oss 20B
-    assert (found.full_groups, found.sliding_groups) == (1, 1)
+    assert kinds(found) == [CacheKind.FULL, CacheKind.SLIDING]
     assert found.block_bytes == 12 * 16 * 8 * (64 + 64) * 2
 
 
-def test_a_window_in_every_layer_is_charged_as_none() -> None:
-    assert layout(attention(32, 8, 128, sliding=32, window=4096)) == layout(LLAMA_8B)
+def test_a_window_in_every_layer_never_keeps_more_than_the_window() -> None:
+    found = layout(attention(32, 8, 128, sliding=32, window=4096))
+    assert found.block_bytes == layout(LLAMA_8B).block_bytes
+    assert found.blocks(100_000) == found.blocks(50_000) == -(-(4095 + 4096) // 16) + 1
 
 
 def test_blocks_beside_recurrent_states_are_widened_until_one_holds_a_state() -> None:
@@ -128,7 +139,10 @@ def test_blocks_beside_recurrent_states_are_widened_until_one_holds_a_state() ->
     )
     found = layout(shape)
     assert found.block_tokens == 1024  # 1024 tokens of 1 KiB are just as large as the state
-    assert found.blocks(1024) == 1 + 3 * 2  # three groups of states, two blocks each
+    assert found.recurrent_groups == 3
+    assert (
+        found.blocks(1024) == 1 + 3 * 3
+    )  # three states each: now, at the last block's start, and a checkpoint
 
 
 def test_an_encoder_has_no_cache() -> None:
