@@ -48,6 +48,8 @@ class Documents:
     tensors: tuple[Tensor, ...] | None = None  # None: there are no safetensors files
     card: Json = field(default_factory=dict)
     pipeline_tag: str | None = None
+    without_weights: bool = False  # no weight files are at hand, and the configuration stands for them
+    declared_bytes: int | None = None  # of all weight files, as an index of shards states
 
     def has(self, name: str) -> bool:
         """Whether the checkpoint has a file of this name."""

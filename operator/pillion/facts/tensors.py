@@ -31,7 +31,10 @@ _COMPANION = re.compile(
 )
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
 _EXTRA_PREDICTION = re.compile(r"(^|\.)(mtp|nextn)(\.|$)")
-_VISION = re.compile(r"(^|\.)(vision\w*|visual|vit|audio\w*|multi_modal\w*|mm_projector|image_newline)(\.|$)")
+_VISION = re.compile(
+    r"(^|\.)(vision\w*|visual|vit|audio\w*|multi_modal\w*|mm_projector|image_newline|embed_vision|embed_audio"
+    r"|embed_tokens_extend|patch_merger|connector|mlp1)(\.|$)"
+)
 _EMBEDDING = re.compile(r"(embed_tokens|embeddings?|wte|wpe|word_embeddings|embed_in|tok_embeddings)\.")
 _INPUT_EMBEDDING = re.compile(
     r"(^|\.)(embed_tokens|wte|word_embeddings?|embed_in|tok_embeddings|embeddings)\.weight$"
@@ -100,6 +103,11 @@ def tally(tensors: Iterable[Tensor], *, layers: int, tied_embeddings: bool, bits
         parameters=sums.parameters,
         expert_parameters=sums.expert_parameters,
     )
+
+
+def is_expert(name: str) -> bool:
+    """Whether a tensor belongs to routed experts."""
+    return bool(_EXPERT.search(name))
 
 
 def stored_bytes(tensor: Tensor) -> int:

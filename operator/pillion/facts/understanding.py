@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from pillion.api.modeldeployment import Task
 from pillion.api.reasons import Reason
-from pillion.facts import dimensions, files, quantized, shapes, tensors
+from pillion.facts import computing, dimensions, files, quantized, shapes, tensors
 from pillion.facts import documents as docs
 from pillion.facts.documents import Documents, Json
 from pillion.facts.errors import FactsError
-from pillion.facts.model import ModelFacts, Quantization, WeightsShape
+from pillion.facts.model import ModelFacts, Quantization
 
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-_DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _PIPELINES = {
     "feature-extraction": Task.EMBEDDING,
     "sentence-similarity": Task.EMBEDDING,
@@ -36,13 +35,15 @@ def facts(documents: Documents) -> ModelFacts:
         FactsError: there are no weights that an engine loads, or config.json does not say their shape.
     """
     weights_files = files.weight_files(documents.files)
-    if not weights_files:
+    if not weights_files and not documents.without_weights:
         raise no_weights(documents)
     config = documents.config
     shape = _shape(documents)
     quantization = quantized.quantization(config, modelopt=documents.quantization_config)
-    tally, notes = _tally(documents, shape, quantization, sum(file.size_bytes for file in weights_files))
+    found = _weights(documents, shape, quantization, sum(file.size_bytes for file in weights_files) or None)
+    tally = found.tally
     needed = files.needed_files(documents.files)
+    download_bytes = sum(file.size_bytes for file in needed)
     architecture = _architecture(config)
     sizes = dimensions.dimensions(
         shapes.text_part(config),
@@ -59,7 +60,7 @@ def facts(documents: Documents) -> ModelFacts:
         parameters=tally.parameters or None,
         active_parameters=_active(tally, shape) if tally.parameters else None,
         weights=tally.weights,
-        download_bytes=sum(file.size_bytes for file in needed),
+        download_bytes=download_bytes if weights_files else download_bytes + tally.weights.stored_bytes,
         files=files.patterns(needed),
         dtype=_dtype(documents),
         quantization=quantization,
@@ -82,7 +83,8 @@ def facts(documents: Documents) -> ModelFacts:
         license=_license(documents.card),
         tokenizer_fingerprint=_tokenizer_fingerprint(documents),
         brings_code=bool(config.get("auto_map")),
-        notes=notes,
+        known_architecture=found.known,
+        notes=found.notes,
     )
 
 
@@ -154,9 +156,9 @@ def _shape(documents: Documents) -> shapes.Shape:
         ) from error
 
 
-def _tally(
-    documents: Documents, shape: shapes.Shape, quantization: Quantization | None, file_bytes: int
-) -> tuple[tensors.Tally, tuple[str, ...]]:
+def _weights(
+    documents: Documents, shape: shapes.Shape, quantization: Quantization | None, file_bytes: int | None
+) -> computing.Computed:
     if documents.tensors is not None:
         tally = tensors.tally(
             documents.tensors,
@@ -164,30 +166,14 @@ def _tally(
             tied_embeddings=shape.tied_embeddings,
             bits=quantization.bits if quantization else None,
         )
-        return tally, ()
-    return _from_file_sizes(documents, shape, file_bytes), (
-        "parameters are estimated from the weight files' sizes, because there are no safetensors headers",
+        return computing.Computed(tally=tally, known=True, notes=())
+    return computing.computed(
+        documents,
+        shape,
+        quantization,
+        dtype=_dtype(documents),
+        file_bytes=file_bytes or documents.declared_bytes,
     )
-
-
-def _from_file_sizes(documents: Documents, shape: shapes.Shape, file_bytes: int) -> tensors.Tally:
-    """An estimate for PyTorch files: their size is all parameters; all but the embeddings are linear."""
-    dtype = _dtype(documents) or "float32"
-    parameters = file_bytes // _DTYPE_BYTES.get(dtype, 2)
-    embeddings = shape.vocab_size * shape.hidden_size * (1 if shape.tied_embeddings else 2)
-    linear = max(0, parameters - embeddings)
-    weights = WeightsShape(
-        stored_bytes=file_bytes,
-        plain_parameters=parameters,
-        plain_bytes=file_bytes,
-        linear_parameters=linear,
-        linear_output_channels=math.ceil(linear / shape.hidden_size),
-        replicated_bytes=0,
-        kv_projection_bytes=0,
-        exact=False,
-        embedding_bytes=min(file_bytes, shape.vocab_size * shape.hidden_size * _DTYPE_BYTES.get(dtype, 2)),
-    )
-    return tensors.Tally(weights=weights, parameters=parameters, expert_parameters=0)
 
 
 def _active(tally: tensors.Tally, shape: shapes.Shape) -> int:

@@ -84,13 +84,13 @@ def test_hints_of_a_name(repo: str, instruct: bool | None, distilled: bool | Non
     assert (facts.instruct, facts.distilled) == (instruct, distilled)
 
 
-def test_pytorch_files_are_sized_by_their_length_and_marked_as_an_estimate() -> None:
+def test_pytorch_files_are_computed_from_the_configuration_and_say_so() -> None:
     files = (RepoFile(name="pytorch_model.bin", size_bytes=497_764_107),)  # GPT-2's, in 32 bit
     config = {"n_layer": 12, "n_embd": 768, "n_head": 12, "vocab_size": 50_257, "model_type": "gpt2"}
     facts = understanding.facts(checkpoints.documents("openai-community/gpt2", config, None, files=files))
-    assert facts.parameters == pytest.approx(124_439_808, rel=0.001)
+    assert facts.parameters == 124_439_808
     assert not facts.weights.exact
-    assert "estimated" in facts.notes[0]
+    assert "computed from config.json" in facts.notes[0]
 
 
 @pytest.mark.parametrize(

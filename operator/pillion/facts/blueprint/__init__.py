@@ -1,0 +1,84 @@
+"""Which tensors does a checkpoint have, going by its configuration alone?
+
+    config.json ──> class defaults ──> parts (this package) ──> packed as a quantizer stores them ──> tensors
+
+Families are rows of a table where they can be, and generators where they are built otherwise. What is not known is
+estimated as Llama's, and said to be so.
+"""
+
+from dataclasses import dataclass, replace
+
+from pillion.facts.blueprint import decoder, wrappers
+from pillion.facts.blueprint.encoders import ENCODERS
+from pillion.facts.blueprint.families import FAMILIES, Family
+from pillion.facts.blueprint.parts import MissingSettingError, Part, Settings
+from pillion.facts.blueprint.unusual import UNUSUAL
+from pillion.facts.documents import Json
+
+__all__ = ["Blueprint", "MissingSettingError", "Part", "blueprint", "known_types"]
+
+_TEXT_PARTS = ("text_config", "llm_config", "language_config", "language_model_config")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blueprint:
+    """The parts of a checkpoint, unquantized."""
+
+    parts: tuple[Part, ...]
+    known: bool  # False: an estimate after the usual build
+
+
+def blueprint(config: Json) -> Blueprint:
+    """The tensors that follow from a configuration whose class defaults are filled in.
+
+    Raises:
+        MissingSettingError: it lacks a number without which nothing can be said.
+    """
+    whole = Settings(config)
+    text, nested = _language_model(whole)
+    kind = text.model_type or whole.model_type
+    encoder = ENCODERS.get(kind)
+    if encoder is not None and not text.flag("is_decoder"):
+        return Blueprint(parts=tuple(encoder(text, task_head=_task_head(whole))), known=True)
+    unusual, family = UNUSUAL.get(kind), FAMILIES.get(kind)
+    parts = unusual(text) if unusual is not None else decoder.decoder(text, family or _nearest(text))
+    named = (replace(part, name=_inside(part.name)) if nested else part for part in parts)
+    beside = (*wrappers.seeing(whole, text), *wrappers.hearing(whole, text))
+    return Blueprint(
+        parts=(*named, *beside),
+        known=(unusual is not None or family is not None) and wrappers.is_known(whole),
+    )
+
+
+def known_types() -> frozenset[str]:
+    """Model types whose tensors are known."""
+    return frozenset(FAMILIES) | frozenset(UNUSUAL) | frozenset(ENCODERS)
+
+
+def _language_model(config: Settings) -> tuple[Settings, bool]:
+    part = config.part(*_TEXT_PARTS)
+    if part is not None:
+        return part, True
+    thinker = config.part("thinker_config")
+    return (_language_model(thinker)[0], True) if thinker is not None else (config, False)
+
+
+def _inside(name: str) -> str:
+    """Where a wrapper keeps the language model's tensors."""
+    return f"model.language_model.{name.removeprefix('model.')}" if name.startswith("model.") else name
+
+
+def _nearest(text: Settings) -> Family:
+    """The usual build for a family that is not known, with all that could be there: never too little."""
+    return Family(
+        query_bias=text.flag("attention_bias", default=True),
+        output_bias=text.flag("attention_bias", default=True),
+        shared="shared_experts",
+        correction_bias=True,
+    )
+
+
+def _task_head(config: Settings) -> str:
+    names = config.each("architectures")
+    name = str(names[0]) if names else ""
+    return "classifier" if name.endswith(("ForSequenceClassification", "ForTokenClassification")) else ""
