@@ -145,8 +145,7 @@ def show_overview(
     """Print where a model fits."""
     out.print(Text(model.repo, style="bold"))
     out.print(pieces.indented(pieces.rows(_about_model(model))))
-    out.print()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
     for title in ("GPU", "weights"):
         table.add_column(title, no_wrap=True)
     for title in ("GPUs", "GiB each", "weights", "KV cache", "longest request", f"requests of {length:,}"):

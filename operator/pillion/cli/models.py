@@ -142,7 +142,10 @@ class Models:
         folder = self._folder(repo)
         if folder is None:
             return self.of_hub(repo, revision)
-        return replace(self.of_directory(folder), repo=repo)
+        try:
+            return replace(self.of_directory(folder), repo=repo)
+        except FactsError as error:
+            raise BadInputError(f"--model {folder}: {error.message}") from error
 
     def _folder(self, repo: str) -> Path | None:
         return self._folders.get(repo, self._folders.get(""))

@@ -35,16 +35,37 @@ class Answer:
 
 @dataclass(kw_only=True, slots=True)
 class _Before:
-    """What the plans before this one count on."""
+    """What the plans before this one count on. A target of None is a place of its own: pods that opt in."""
 
-    reserved: Counter[str] = field(default_factory=Counter)  # accelerators of other targets, by product
+    reserved: list[tuple[WorkloadKey | None, str, int]] = field(
+        default_factory=list
+    )  # target, product, number
     sidecars: list[tuple[WorkloadKey | None, Raw]] = field(default_factory=list)  # by target
 
-    def count_on(self, plan: planner.Plan, *, pods: int, own: Mapping[str, Mapping[str, int]]) -> None:
+    def beside(self, place: WorkloadKey | None) -> list[Raw]:
+        """Engines that stand in the pods of the same target."""
+        return [sidecar for other, sidecar in self.sidecars if place is not None and other == place]
+
+    def reserved_from(self, place: WorkloadKey | None) -> Counter[str]:
+        """Accelerators of other targets, by product: those of the same one are part of the pod that is planned."""
+        found: Counter[str] = Counter()
+        for other, product, number in self.reserved:
+            if place is None or other != place:
+                found[product] += number
+        return found
+
+    def count_on(
+        self,
+        plan: planner.Plan,
+        *,
+        place: WorkloadKey | None,
+        pods: int,
+        own: Mapping[str, Mapping[str, int]],
+    ) -> None:
         """Have the next plans leave to this one what it takes. What its pods hold already, the inventory knows."""
         if plan.product is not None and plan.resource is not None:
             held = sum(amounts.get(plan.resource, 0) for amounts in own.values())
-            self.reserved[plan.product] += max(0, plan.count * pods - held)
+            self.reserved.append((place, plan.product, max(0, plan.count * pods - held)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,10 +127,7 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
     pods = _pods(target, knowledge.pods)
     neighbours = knowledge.surroundings.neighbours(deployment)
     place = knowledge.place(deployment)
-    beside = [
-        *neighbours.beside,
-        *(sidecar for other, sidecar in before.sidecars if place and other == place),
-    ]
+    beside = [*neighbours.beside, *before.beside(place)]
     outcome = planner.plan(
         planner.PlanRequest(
             spec=deployment.spec,
@@ -117,7 +135,7 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
             checkpoints=checkpoints,
             inventory=knowledge.surroundings.inventory,
             target=_shape(target, beside, count=pods),
-            reserved=Counter(neighbours.reserved) + before.reserved,
+            reserved=Counter(neighbours.reserved) + before.reserved_from(place),
             own=neighbours.own,
             previous=neighbours.previous,
         )
@@ -126,7 +144,7 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
     if isinstance(outcome, planner.Planned):
         facts = next(each for each in checkpoints if each.repo == outcome.plan.checkpoint)
         before.sidecars.append((place, _sidecar(deployment, outcome.plan, facts)))
-        before.count_on(outcome.plan, pods=pods, own=neighbours.own)
+        before.count_on(outcome.plan, place=place, pods=pods, own=neighbours.own)
     return Answer(
         deployment=deployment,
         namespace=knowledge.surroundings.namespace_of(deployment),
