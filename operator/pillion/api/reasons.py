@@ -152,6 +152,16 @@ class Reason(StrEnum):
         About.PLANNING,
         "The node's labels do not tell what the accelerator can compute.",
     )
+    DRIVER_TOO_OLD = (
+        "DriverTooOld",
+        About.PLANNING,
+        "The driver of the accelerator's nodes cannot run the CUDA that the engine's image was made with.",
+    )
+    ENGINE_IMAGE_MISSING = (
+        "EngineImageMissing",
+        About.PLANNING,
+        "This version pins no image of the engine for the accelerator's maker; the spec may name one.",
+    )
     QUANTIZATION_NOT_ALLOWED = (
         "QuantizationNotAllowed",
         About.PLANNING,
@@ -175,7 +185,7 @@ class Reason(StrEnum):
     SHARED_ACCELERATOR = (
         "SharedAccelerator",
         About.PLANNING,
-        "The GPU is shared in time, and is used only where it is named.",
+        "The accelerator is a share or a slice of one, and is used only where it is named.",
     )
     PRODUCT_NOT_ALLOWED = (
         "ProductNotAllowed",
@@ -374,6 +384,11 @@ class Reason(StrEnum):
         "AcceleratorsBusy",
         About.WARNING,
         "Enough accelerators exist, and other pods have them now.",
+    )
+    NODE_AWAITED = (
+        "NodeAwaited",
+        About.WARNING,
+        "No node has the chosen accelerator yet; the plan goes by what is known of the product.",
     )
     NOT_SUPPORTED_WELL = (
         "NotSupportedWell",

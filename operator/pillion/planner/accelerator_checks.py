@@ -3,8 +3,12 @@
 from pillion.api.reasons import Reason
 from pillion.planner import parallelism, wording
 from pillion.planner.candidates import FULL_FP8_FROM, PLAIN
+from pillion.planner.node_checks import counts_on_autoscaler
 from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
+
+_MAKERS = {"amd": "AMD", "intel": "Intel"}
+_TOLD = 3  # drivers that a sentence names one by one
 
 
 def product_allowed(trial: Trial) -> Rejection | None:
@@ -18,23 +22,58 @@ def product_allowed(trial: Trial) -> Rejection | None:
             reason=Reason.PRODUCT_NOT_ALLOWED,
             message=f"spec.hardware.products names {', '.join(spec.hardware.products)}, and not {pool.product}.",
         )
-    if pool.shared and not named:
+    if pool.partial and not named:
+        part = f"a share of a GPU, among {pool.replicas}" if pool.shared else "a slice of a GPU"
         return Rejection(
             reason=Reason.SHARED_ACCELERATOR,
-            message=f"{pool.product} is a share of a GPU; name it in spec.hardware.products to use it.",
+            message=f"{pool.product} is {part}; name it in spec.hardware.products to use it.",
         )
     return None
 
 
 def vendor_has_image(trial: Trial) -> Rejection | None:
-    """There is an image of the engine for the accelerator's maker."""
-    pool = trial.candidate.pool
-    if pool is None or pool.vendor == "nvidia" or trial.request.spec.engine.image is not None:
+    """There is an image of the engine for the accelerator's maker: of others than NVIDIA's only the user's own.
+
+    An image that was meant for the cluster's NVIDIA cards is no reason to take another maker's beside them.
+    """
+    pool, spec = trial.candidate.pool, trial.request.spec
+    if pool is None or pool.vendor == "nvidia":
         return None
+    missing = [
+        *(["name it in spec.hardware.products"] if pool.product not in spec.hardware.products else []),
+        *(["set spec.engine.image to one"] if spec.engine.image is None else []),
+    ]
+    if not missing:
+        return None
+    maker = _MAKERS.get(pool.vendor, pool.vendor)
     return Rejection(
-        reason=Reason.QUANTIZATION_UNSUPPORTED,
-        message=f"{pool.product} needs an image of {trial.profile.name} for {pool.vendor.upper()}, which this "
-        "version does not pin; set spec.engine.image to one.",
+        reason=Reason.ENGINE_IMAGE_MISSING,
+        message=f"{pool.product} needs an image of {trial.profile.name} for {maker}'s accelerators, which this "
+        f"version does not pin; {' and '.join(missing)}.",
+    )
+
+
+def driver_new_enough(trial: Trial) -> Rejection | None:
+    """At least one open node has a driver that the engine's image starts on, or says nothing of it."""
+    pool, cuda = trial.candidate.pool, trial.places.cuda
+    there = trial.places.open_to(pool)
+    if (
+        pool is None
+        or cuda is None
+        or there.accelerators
+        or not there.outdated
+        or counts_on_autoscaler(trial)
+    ):
+        return None
+    versions = sorted({node.room.driver.version for node in there.outdated if node.room.driver is not None})
+    told = wording.listed(versions) if len(versions) <= _TOLD else f"{versions[0]} to {versions[-1]}"
+    variable = cuda.compatibility_variable
+    own = f", or on data-centre cards {variable}=1 in spec.engine.env" if variable is not None else ""
+    return Rejection(
+        reason=Reason.DRIVER_TOO_OLD,
+        message=f"{wording.doing(len(there.outdated), 'node', 'has')} {pool.product} with the driver {told}, and the "
+        f"image of {trial.profile.name} {trial.profile.version} (CUDA {cuda.text}) needs {cuda.minimum_driver} or "
+        f"newer. What helps: a newer driver, an image built for an older CUDA in spec.engine.image{own}.",
     )
 
 
@@ -118,11 +157,14 @@ def _needs(trial: Trial) -> str:
     """What the candidate takes beside its KV cache."""
     division, count = trial.share.division, trial.candidate.count
     beside = "in" if trial.candidate.quantization == PLAIN else "as"
-    needed = division.weights + division.activation + division.graphs + division.other
+    needed = division.usable - division.room
     each = "" if count <= 1 else f" on each of {count} accelerators"
+    engine = (
+        f"{wording.gib(needed - division.weights)} for the engine{' and a margin' if division.margin else ''}"
+    )
     return (
         f"{trial.model.repo} {beside} {trial.candidate.form} needs {wording.gib(needed)}{each} "
-        f"({wording.gib(division.weights)} for weights, {wording.gib(needed - division.weights)} for the engine)"
+        f"({wording.gib(division.weights)} for weights, {engine})"
     )
 
 

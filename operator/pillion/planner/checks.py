@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     accelerator_checks.product_allowed,
     node_checks.a_node_is_open,
     accelerator_checks.vendor_has_image,
+    accelerator_checks.driver_new_enough,
     accelerator_checks.gpu_computes_format,
     accelerator_checks.heads_divide,
     accelerator_checks.weights_fit,

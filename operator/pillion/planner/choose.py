@@ -108,6 +108,8 @@ _REASONS = {
     Reason.QUANTIZATION_UNSUPPORTED: Reason.QUANTIZATION_UNSUPPORTED,
     Reason.PRODUCT_NOT_ALLOWED: Reason.NO_ACCELERATORS,
     Reason.SHARED_ACCELERATOR: Reason.SHARED_ACCELERATOR,
+    Reason.ENGINE_IMAGE_MISSING: Reason.ENGINE_IMAGE_MISSING,
+    Reason.DRIVER_TOO_OLD: Reason.DRIVER_TOO_OLD,
     Reason.INSUFFICIENT_ACCELERATORS: Reason.INSUFFICIENT_ACCELERATORS,
     Reason.NO_NODE_FITS: Reason.NO_NODE_FITS,
 }
@@ -178,8 +180,8 @@ def _pin_impossible(request: PlanRequest) -> str:
         else f"spec.quantization with {wanted.min_bits} to {wanted.max_bits} bits"
     )
     return (
-        f"{asked} leaves no checkpoint: {repos} have {', '.join(there)} weights, and 16 bit ones can be made FP8 while "
-        "loading. Name a checkpoint of that form in spec.model.variants, or leave the choice to Auto."
+        f"{asked} leaves no checkpoint: {repos} have {', '.join(there)} weights, and 16 bit ones can be made "
+        f"{wording.listed([*listing.MADE_WHILE_LOADING], last='or')} while loading. Name a checkpoint of that form in spec.model.variants, or leave the choice to Auto."
     )
 
 

@@ -11,7 +11,7 @@ def a_node_is_open(trial: Trial) -> Rejection | None:
     """At least one node lets the pods in: an own rule against all of them is told before any size."""
     pool = trial.candidate.pool
     there = trial.places.open_to(pool)
-    if there.rooms or (pool is not None and _counts_on_autoscaler(trial)):
+    if there.rooms or (pool is not None and counts_on_autoscaler(trial)):
         return None
     why = obstacles.told(there.closed) or "there is none"
     return Rejection(
@@ -23,7 +23,7 @@ def a_node_is_open(trial: Trial) -> Rejection | None:
 def a_node_can_take_it(trial: Trial) -> Rejection | None:
     """At least one node could take a pod with its engine, were it empty."""
     pool = trial.candidate.pool
-    if trial.placement.nodes > 0 or (pool is not None and _counts_on_autoscaler(trial)):
+    if trial.placement.nodes > 0 or (pool is not None and counts_on_autoscaler(trial)):
         return None
     return Rejection(
         reason=Reason.NO_NODE_FITS,
@@ -35,7 +35,7 @@ def a_node_can_take_it(trial: Trial) -> Rejection | None:
 def enough_for_all_pods(trial: Trial) -> Rejection | None:
     """There is room for as many pods as the target has today."""
     target, there = trial.request.target, trial.placement
-    if target is None or there.pods >= target.pods or _counts_on_autoscaler(trial):
+    if target is None or there.pods >= target.pods or counts_on_autoscaler(trial):
         return None
     if trial.candidate.pool is None:
         return Rejection(
@@ -60,7 +60,8 @@ def enough_for_all_pods(trial: Trial) -> Rejection | None:
     )
 
 
-def _counts_on_autoscaler(trial: Trial) -> bool:
+def counts_on_autoscaler(trial: Trial) -> bool:
+    """Whether nodes that are not there yet may have what those of today lack."""
     return trial.request.spec.hardware.capacity is Capacity.AUTOSCALED
 
 

@@ -57,7 +57,7 @@ class Places:
 
     def __init__(self, request: PlanRequest, profile: engines.Profile) -> None:
         self._request = request
-        self._cuda = cuda_needed(request, profile)
+        self.cuda = cuda_needed(request, profile)  # of a node's driver
         self._open: dict[_PoolKey, Open] = {}
         self._placements: dict[tuple[_PoolKey, int, Needs], Placement] = {}
 
@@ -65,7 +65,7 @@ class Places:
         """Nodes that let the pods in."""
         key = _key(pool)
         if key not in self._open:
-            self._open[key] = open_to(self._request, pool, self._cuda)
+            self._open[key] = open_to(self._request, pool, self.cuda)
         return self._open[key]
 
     def placement(self, pool: AcceleratorPool | None, *, count: int, needs: Needs) -> Placement:

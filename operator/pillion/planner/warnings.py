@@ -9,6 +9,9 @@ from pillion.planner.candidates import FP8
 from pillion.planner.model import Plan, TargetShape, Warned
 from pillion.planner.trial import Trial
 
+# Labels that a labeller writes once a node is there; the cloud's own are known before.
+_WRITTEN_ON_NODES = ("nvidia.com/", "amd.com/", "gpu.intel.com/")
+
 
 def found(trial: Trial, plan: Plan) -> tuple[Warned, ...]:
     """All warnings of a plan."""
@@ -114,7 +117,19 @@ def _about_the_engine(trial: Trial) -> Iterator[Warned]:
     )
 
 
+def _about_a_share(trial: Trial) -> Iterator[Warned]:
+    """Nothing keeps pods that take turns on an accelerator within their parts of its memory."""
+    pool = trial.candidate.pool
+    if pool is not None and pool.shared:
+        yield Warned(
+            reason=Reason.NOT_SUPPORTED_WELL,
+            message=f"{pool.product} is shared among {wording.count(pool.replicas, 'pod')}. The engine keeps to "
+            f"1/{pool.replicas} of its memory; nothing keeps the other pods from taking more than theirs.",
+        )
+
+
 def _about_the_device(trial: Trial) -> Iterator[Warned]:
+    yield from _about_a_share(trial)
     yield from _about_the_memory_limit(trial)
     if trial.candidate.pool is not None:
         return
@@ -159,19 +174,27 @@ def _about_the_rollout(trial: Trial, plan: Plan) -> Iterator[Warned]:
     what = "accelerators" if trial.candidate.pool is not None else "memory and CPU"
     if trial.request.spec.hardware.capacity is Capacity.AUTOSCALED and trial.candidate.pool is not None:
         wanted = target.pods if target is not None else 1
-        if there.pods < wanted:
+        if not trial.candidate.pool.nodes:
+            yield Warned(
+                reason=Reason.NODE_AWAITED,
+                message=f"No node has {plan.product} yet: the plan goes by what is known of the product "
+                f"({trial.candidate.pool.memory_source}), and pods stay Pending until an autoscaler adds such a node.",
+            )
+        elif there.pods < wanted:
             yield Warned(
                 reason=Reason.ACCELERATORS_BUSY,
                 message=f"There are {what} for {wording.count(there.pods, 'pod')} of {wanted} now; the others wait "
                 "for the autoscaler (spec.hardware.capacity: Autoscaled).",
             )
-        if plan.node_requirements and not trial.candidate.pool.nodes:
+        if not trial.candidate.pool.nodes and any(
+            each["key"].startswith(_WRITTEN_ON_NODES) for each in plan.node_requirements
+        ):
             yield Warned(
                 reason=Reason.AUTOSCALER_MAY_BLOCK,
-                message=f"No node has {plan.product} yet, so pods ask for it by the label "
-                f"{plan.node_requirements[0]['key']}, which an autoscaler may not expect of its new nodes. Name them "
-                "by its own label in spec.hardware.nodeSelector (on GKE cloud.google.com/gke-accelerator), and that is "
-                "asked for instead.",
+                message=f"Pods ask for {plan.product} by the label {plan.node_requirements[0]['key']}, which is "
+                "written once a node is there, and which an autoscaler may not expect of its new nodes. Name them by its "
+                "own label in spec.hardware.nodeSelector (on GKE cloud.google.com/gke-accelerator), and that is asked for "
+                "instead.",
             )
         return
     if target is None:

@@ -171,7 +171,7 @@ def test_a_product_of_nodes_that_an_autoscaler_will_add() -> None:
     answer = worlds.planned(QWEN3_8B, on=[PLAIN], hardware=hardware)
     assert answer.plan.product == "NVIDIA-L4"
     assert answer.plan.node_requirements
-    assert Reason.ACCELERATORS_BUSY in reasons(answer)
+    assert Reason.NODE_AWAITED in reasons(answer)
 
 
 @pytest.mark.parametrize(
