@@ -100,13 +100,14 @@ class Act:
         if actions.dry_run:
             preparations.append(self._try(world, actions.sidecar))
         await asyncio.gather(*preparations)
-        written = await self._cluster.apply(
-            resources.MODEL_SIDECARS,
-            _applicable(actions.sidecar),
-            field_manager=names.FIELD_MANAGER,
-            force=True,
-        )
-        self._store.put(resources.MODEL_SIDECARS, written)
+        with self._store.writing(resources.MODEL_SIDECARS, *world.key):
+            written = await self._cluster.apply(
+                resources.MODEL_SIDECARS,
+                _applicable(actions.sidecar),
+                field_manager=names.FIELD_MANAGER,
+                force=True,
+            )
+            self._store.put(resources.MODEL_SIDECARS, written)
         return written
 
     async def _try(self, world: World, sidecar: Raw) -> None:
@@ -149,10 +150,13 @@ class Act:
 
     async def _mark(self, world: World, mark: Mark) -> Raw:
         body = injection.marker_patch(mark.workload, model=world.name, revision=mark.revision)
+        metadata = mark.workload["metadata"]
         try:
-            written = await self._cluster.apply(
-                mark.resource, body, field_manager=names.marker_manager(world.name)
-            )
+            with self._store.writing(mark.resource, metadata["namespace"], metadata["name"]):
+                written = await self._cluster.apply(
+                    mark.resource, body, field_manager=names.marker_manager(world.name)
+                )
+                self._store.put(mark.resource, written)
         except (Conflict, Invalid, Forbidden) as error:
             raise Refusal(
                 Reason.FORBIDDEN if isinstance(error, Forbidden) else Reason.MARKER_CONFLICT,
@@ -161,7 +165,6 @@ class Act:
             ) from error
         except NotFound as error:
             raise KubeError(404, "the target went away while it was marked") from error
-        self._store.put(mark.resource, written)
         if world.deployment is not None:
             note = f"The pods get the engine of ModelDeployment {world.name} (revision {mark.revision})."
             for obj in (world.deployment, written):

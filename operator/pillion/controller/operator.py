@@ -1,20 +1,17 @@
-"""How does the operator run: which objects does it watch, and what happens on an event?
+"""How does the operator run: which objects does it follow, and what happens on an event?
 
-One kopf registry is built in one place. Handlers only keep the object and queue the keys that are interested; they
-write nothing onto foreign objects (kopf's other handlers would). The index handlers make kopf hold back all events
-until everything that exists has been listed, so that nothing is decided on half of the world.
+Events only keep the object and queue the keys that are interested. Nothing is decided before everything that exists
+has been listed: half of the world looks like another one.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any
-
-import aiohttp
-import kopf
 
 from pillion import injection
 from pillion.api import names
@@ -22,13 +19,12 @@ from pillion.controller import health
 from pillion.controller.metrics import Metrics
 from pillion.controller.queue import WorkQueue
 from pillion.controller.reconcile import Reconciler
-from pillion.controller.resync import Resync, concerned_by, forget
 from pillion.controller.settings import Settings
-from pillion.controller.store import Key, Store
-from pillion.kube import election, resources
+from pillion.controller.store import Store
+from pillion.controller.watching import Watching
+from pillion.kube import election, following, resources
 from pillion.kube.client import Cluster
 from pillion.kube.events import EventRecorder
-from pillion.kube.resources import Resource
 
 __all__ = ["OperatorError", "run"]
 
@@ -42,13 +38,8 @@ WATCHED = {
     **dict.fromkeys(resources.WORKLOADS, f"{names.MARKED_LABEL}={names.MARKED}"),
     resources.PODS: names.INJECT_LABEL,
     resources.CONFIG_MAPS: injection.SUPERVISOR_SELECTOR,
+    resources.NAMESPACES: "",
 }
-
-# A watch that died without a word is noticed: the server ends each after five minutes, the client a little later
-# (kopf issues 1120 and 1145).
-SERVER_TIMEOUT_SECONDS = 300
-CLIENT_TIMEOUT_SECONDS = 310
-CONNECT_TIMEOUT_SECONDS = 30
 
 
 class OperatorError(Exception):
@@ -133,135 +124,43 @@ async def _operate(
     )
     metrics.due.set_function(lambda: len(queue))
     metrics.waiting.set_function(lambda: queue.waiting)
-    ready = asyncio.Event()
-    watching = asyncio.create_task(
-        kopf.operator(
-            registry=_registry(store, queue, cluster),
-            settings=_kopf_settings(),
-            standalone=True,
-            clusterwide=True,
-            stop_flag=stop,
-            ready_flag=ready,
-        )
-    )
-    working = asyncio.create_task(queue.run(reconciler.reconcile, workers=settings.workers))
+    all_listed = asyncio.Event()
+    watching = asyncio.create_task(_follow(cluster, Watching(store, queue), all_listed))
+    work = asyncio.create_task(_work_after(all_listed, queue, reconciler, settings))
+    stopped = asyncio.create_task(stop.wait())
     state.leading = True
     metrics.leader.set(1)
     try:
-        done, _ = await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({watching, work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-        if not stop.is_set():
-            raise OperatorError("the watches ended by themselves; the operator has to be started again")
     finally:
         state.leading = False
         metrics.leader.set(0)
-        for task in (working, watching):
+        for task in (work, watching, stopped):
             task.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+        await asyncio.gather(work, watching, stopped, return_exceptions=True)
         await reconciler.probes.close()
         await recorder.drain()
 
 
-def _registry(store: Store, queue: WorkQueue, cluster: Cluster) -> kopf.OperatorRegistry:
-    registry = kopf.OperatorRegistry()
-
-    resync = Resync(cluster, store, queue, WATCHED)
-
-    @kopf.on.login(registry=registry)
-    async def login(**_: object) -> kopf.AiohttpSession:
-        return await _session(cluster, resync)
-
-    for resource in WATCHED:
-        _watch(registry, resource, store, queue)
-    return registry
-
-
-def _watch(registry: kopf.OperatorRegistry, resource: Resource, store: Store, queue: WorkQueue) -> None:
-    place = (resource.group, resource.version, resource.plural)
-
-    @kopf.index(*place, registry=registry, id=f"keep-{resource.plural}")
-    async def keep(body: kopf.Body, **_: object) -> None:
-        """Listed before any event is handled; nothing is put into kopf's own index."""
-        obj = _complete(resource, dict(body))
-        known = store.get(resource, obj["metadata"]["namespace"], obj["metadata"]["name"])
-        concerned = set() if known is None else concerned_by(store, resource, known)
-        if store.put(resource, obj):
-            touched.update(concerned | concerned_by(store, resource, obj))
-
-    touched: set[Key] = set()
-
-    @kopf.on.event(*place, registry=registry, id=f"queue-{resource.plural}")
-    async def changed(event: kopf.RawEvent, **_: object) -> None:
-        obj = _complete(resource, event["object"])
-        # A workload whose label went away leaves the selector and looks deleted: its target is looked at again.
-        if event["type"] == "DELETED":
-            touched.update(forget(store, resource, obj))
-        for key in touched:
-            queue.add(key)
-        touched.clear()
+async def _follow(cluster: Cluster, watching: Watching, all_listed: asyncio.Event) -> None:
+    listed = {resource: asyncio.Event() for resource in WATCHED}
+    async with asyncio.TaskGroup() as group:
+        for resource, labels in WATCHED.items():
+            group.create_task(
+                following.follow(cluster, resource, watching, labels=labels, listed=listed[resource])
+            )
+        for event in listed.values():
+            await event.wait()
+        # What is there now stays for long: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
+        all_listed.set()
 
 
-def _complete(resource: Resource, obj: Mapping[str, Any]) -> dict[str, Any]:
-    """Objects of a list do not say their kind."""
-    return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-
-
-def _kopf_settings() -> kopf.OperatorSettings:
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.scanning.disabled = True
-    settings.peering.standalone = True
-    settings.persistence.diffbase_storage = _NoDiffs()
-    settings.watching.server_timeout = SERVER_TIMEOUT_SECONDS
-    settings.watching.client_timeout = CLIENT_TIMEOUT_SECONDS
-    settings.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
-    for resource, labels in WATCHED.items():
-        if labels:
-            place = (resource.group, resource.version, resource.plural)
-            settings.watching.label_selectors[place] = labels
-    return settings
-
-
-class _NoDiffs(kopf.DiffBaseStorage):
-    """Kopf copies each object of each event to tell handlers what changed in it; ours want to know that it did."""
-
-    def build(self, **_: object) -> kopf.BodyEssence:
-        """Nothing to compare."""
-        return kopf.BodyEssence()
-
-    def fetch(self, **_: object) -> None:
-        """Nothing was stored."""
-
-    def store(self, **_: object) -> None:
-        """Nothing is stored."""
-
-
-async def _session(cluster: Cluster, resync: Resync) -> kopf.AiohttpSession:
-    """Kopf's own login finds no token in a plain kubeconfig; it gets what the client found, and is listened to.
-
-    Asked again after a 401: a service account's token expires, and the client reads the new one by itself.
-    """
-    configuration = cluster.client.configuration
-    authorization = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    # "Bearer" from a kubeconfig, "bearer" in a pod.
-    token = (authorization or "").rpartition(" ")[2].strip() or None
-    ca_data = configuration.ca_cert_data
-    connection = kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=None if ca_data else configuration.ssl_ca_cert,
-        ca_data=ca_data,
-        insecure=not configuration.verify_ssl,
-        token=token,
-        scheme="Bearer" if token else None,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-    )
-    trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(resync.listen)
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=connection.as_ssl_context()),
-        headers=connection.as_http_headers(),
-        trace_configs=[trace],
-    )
-    return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
+async def _work_after(
+    all_listed: asyncio.Event, queue: WorkQueue, reconciler: Reconciler, settings: Settings
+) -> None:
+    await all_listed.wait()
+    await queue.run(reconciler.reconcile, workers=settings.workers)

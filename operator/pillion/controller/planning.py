@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pillion import injection, planner
-from pillion.api.modeldeployment import Checkpoints, ModelDeployment
+from pillion.api.modeldeployment import ModelDeployment
 from pillion.api.reasons import Reason
 from pillion.controller import compiling
+from pillion.controller.checkpoints import CheckpointFacts
 from pillion.controller.others import Others, planned_task, read_plan
 from pillion.controller.settings import Settings
 from pillion.controller.store import Key, Store
@@ -21,7 +22,6 @@ from pillion.controller.workloads import desired_pods
 from pillion.controller.world import Finding, Proposal, Proposed, Refused, World
 from pillion.facts import FactsError, ModelFacts
 from pillion.facts import hub as facts_hub
-from pillion.facts.cache import FactsCache
 from pillion.kube import resources
 from pillion.kube.client import Cluster
 
@@ -43,11 +43,9 @@ class Planning:
         read: Callable[..., ModelFacts] = facts_hub.read,
         trusted: Callable[..., tuple[ModelFacts, ...]] = facts_hub.trusted_quantizations,
     ) -> None:
-        self._read = read
-        self._trusted = trusted
         self._settings = settings
-        self._surroundings = Surroundings(cluster, clock)
-        self._facts_cache = FactsCache()
+        self._surroundings = Surroundings(cluster, store, clock)
+        self._checkpoint_facts = CheckpointFacts(settings, clock, read=read, trusted=trusted)
         self._remembered: dict[Key, Proposal] = {}
         self._planned_pods: dict[Key, int] = {}
         self._others = Others(store, self._remembered, self._planned_pods)
@@ -246,41 +244,13 @@ class Planning:
         return None
 
     async def _checkpoints(self, key: Key, deployment: ModelDeployment) -> tuple[ModelFacts, ...]:
-        model = deployment.spec.model
-        assert model.repo is not None
-        secret = model.token_secret_ref
+        secret = deployment.spec.model.token_secret_ref
         token = (
             await self._surroundings.token(key.namespace, name=secret.name, key=secret.key)
             if secret is not None
             else None
         )
-
-        async def read(repo: str, revision: str | None) -> ModelFacts:
-            return await asyncio.to_thread(
-                self._read,
-                repo,
-                revision=revision,
-                token=token,
-                endpoint=self._settings.hub_endpoint,
-                cache=self._facts_cache,
-                timeout_seconds=self._settings.hub_timeout_seconds,
-            )
-
-        own = await read(model.repo, model.revision)
-        variants = await asyncio.gather(*(read(variant, None) for variant in model.variants))
-        found = [own, *variants]
-        if deployment.spec.quantization.checkpoints is Checkpoints.TRUSTED_PUBLISHERS:
-            known = {checkpoint.repo for checkpoint in found}
-            quantized = await asyncio.to_thread(
-                self._trusted,
-                own,
-                token=token,
-                endpoint=self._settings.hub_endpoint,
-                cache=self._facts_cache,
-                timeout_seconds=self._settings.hub_timeout_seconds,
-            )
-            found += [checkpoint for checkpoint in quantized if checkpoint.repo not in known]
-        return tuple(found)
+        return await self._checkpoint_facts.of(deployment, token)
 
     def _target_shape(self, world: World, pod_spec: Raw, snapshot: Snapshot) -> planner.TargetShape | None:
         """The target's pods with the engines of the other models in them, as admission will make them."""

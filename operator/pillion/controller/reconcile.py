@@ -28,9 +28,9 @@ from pillion.controller.metrics import Metrics
 from pillion.controller.planning import Planning
 from pillion.controller.probes import Place, Probes
 from pillion.controller.queue import WorkQueue
-from pillion.controller.resync import forget
 from pillion.controller.settings import Settings
 from pillion.controller.store import Key, Store
+from pillion.controller.watching import forget
 from pillion.controller.world import Proposed, Refused, World
 from pillion.kube import resources
 from pillion.kube.client import Cluster, KubeError, NotFound
@@ -236,20 +236,21 @@ class Reconciler:
             },
             "status": status,
         }
-        try:
-            written = await self._cluster.apply(
-                resources.MODEL_DEPLOYMENTS,
-                body,
-                field_manager=names.FIELD_MANAGER,
-                force=True,
-                subresource="status",
-            )
-        except NotFound:
-            # It is gone, and its event may have been lost with a watch: what it left is swept.
-            for key in forget(self._store, resources.MODEL_DEPLOYMENTS, world.deployment):
-                self._queue.add(key)
-            return
-        self._store.put(resources.MODEL_DEPLOYMENTS, written)
+        with self._store.writing(resources.MODEL_DEPLOYMENTS, *world.key):
+            try:
+                written = await self._cluster.apply(
+                    resources.MODEL_DEPLOYMENTS,
+                    body,
+                    field_manager=names.FIELD_MANAGER,
+                    force=True,
+                    subresource="status",
+                )
+            except NotFound:
+                # It is gone, and its event may have been lost with a watch: what it left is swept.
+                for key in forget(self._store, resources.MODEL_DEPLOYMENTS, world.deployment):
+                    self._queue.add(key)
+                return
+            self._store.put(resources.MODEL_DEPLOYMENTS, written)
         self._tell(world, before, status)
 
     def _tell(self, world: World, before: Raw, after: Raw) -> None:

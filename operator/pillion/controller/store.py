@@ -1,11 +1,14 @@
 """What have the watches shown so far, and who has to look again when an object changes?
 
 The store holds the newest known version of our own objects, of marked workloads and of marked pods. What the operator
-writes is put in as well, so the watch's echo of its own write changes nothing and wakes nobody.
+writes is put in as well, so the watch's echo of its own write changes nothing and wakes nobody. The echo often comes
+before the answer: so events about an object that is being written wait for it.
 """
 
+import contextlib
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pillion import injection
@@ -18,7 +21,16 @@ __all__ = ["Key", "Store", "controller_of", "models_of", "mounted_config_maps"]
 Raw = dict[str, Any]
 
 INDEXED_BY_MODEL = (resources.PODS, *resources.WORKLOADS)
+CLUSTER = ""  # in the place of a namespace, for objects that have none
 REMEMBERED_ENDS = 10_000  # far more than can end while one write is under way
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Writes of one object that are under way, and the last event about it meanwhile."""
+
+    writers: int = 0
+    event: Raw | None = None
 
 
 class Key(NamedTuple):
@@ -42,11 +54,38 @@ class Store:
         self._by_model: dict[str, dict[Key, dict[str, Raw]]] = defaultdict(dict)  # pods and marked workloads
         self._targets: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._target_of: dict[Key, tuple[str, str, str]] = {}
+        self._writing: dict[tuple[str, str, str], _Writing] = {}
+        self.on_late: Callable[[Resource, Raw], None] = lambda _resource, _obj: (
+            None
+        )  # told the events that waited
+
+    @contextlib.contextmanager
+    def writing(self, resource: Resource, namespace: str, name: str) -> Iterator[None]:
+        """An object is being written, and what is answered will be put in before this ends."""
+        place = (resource.kind, namespace, name)
+        under_way = self._writing.setdefault(place, _Writing())
+        under_way.writers += 1
+        try:
+            yield
+        finally:
+            under_way.writers -= 1
+            if not under_way.writers:
+                del self._writing[place]
+                if under_way.event is not None:
+                    self.on_late(resource, under_way.event)
+
+    def hold(self, resource: Resource, obj: Raw) -> bool:
+        """Whether an event waits, because its object is being written; of several the last one says everything."""
+        metadata = obj["metadata"]
+        under_way = self._writing.get((resource.kind, metadata.get("namespace", CLUSTER), metadata["name"]))
+        if under_way is not None:
+            under_way.event = obj
+        return under_way is not None
 
     def put(self, resource: Resource, obj: Raw) -> bool:
         """Keep an object; False where this version, or a newer one, is known already."""
         metadata = obj["metadata"]
-        namespace, name = metadata["namespace"], metadata["name"]
+        namespace, name = metadata.get("namespace", CLUSTER), metadata["name"]
         if _version(obj) <= self._gone.get(metadata["uid"], 0):
             return False  # the answer to a write that came after the object went
         known = self._objects[resource.kind][namespace].get(name)
@@ -54,6 +93,7 @@ class Store:
         # Versions of one object are ordered numbers since Kubernetes 1.35 (KEP-5504).
         if known is not None and same and _version(known) >= _version(obj):
             return False
+        obj = _kept(resource, obj)
         self._objects[resource.kind][namespace][name] = obj
         if resource is resources.MODEL_DEPLOYMENTS:
             self._index_target(Key(namespace, name), obj)
@@ -64,7 +104,7 @@ class Store:
     def remove(self, resource: Resource, obj: Raw) -> bool:
         """Forget an object; False where another object took its name meanwhile, or it was not known."""
         metadata = obj["metadata"]
-        namespace, name = metadata["namespace"], metadata["name"]
+        namespace, name = metadata.get("namespace", CLUSTER), metadata["name"]
         known = self._objects[resource.kind][namespace].get(name)
         if known is None or known["metadata"].get("uid") != metadata.get("uid"):
             return False
@@ -90,6 +130,11 @@ class Store:
             for name in sorted(objects):
                 yield objects[name]
 
+    def namespace_labels(self, namespace: str) -> Raw | None:
+        """A namespace's labels; None where it was not seen yet."""
+        found = self.get(resources.NAMESPACES, CLUSTER, namespace)
+        return None if found is None else found["metadata"].get("labels") or {}
+
     def pods_of(self, key: Key) -> list[Raw]:
         """Pods that carry the model's marker."""
         return self._of_model(resources.PODS, key)
@@ -113,6 +158,8 @@ class Store:
 
     def interested(self, resource: Resource, obj: Raw) -> Iterable[Key]:
         """The ModelDeployments that have to look at a changed object."""
+        if resource is resources.NAMESPACES:
+            return ()  # its labels are read where a plan is made
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
         if resource in (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS):
             return {Key(namespace, name)}
@@ -161,6 +208,18 @@ def _models(resource: Resource, obj: Raw) -> list[Key]:
     """The models that a pod asks for, or whose marker a workload carries."""
     found = models_of(obj) if resource is resources.PODS else sorted(injection.marked_models(obj))
     return [Key(obj["metadata"]["namespace"], model) for model in found]
+
+
+def _kept(resource: Resource, obj: Raw) -> Raw:
+    """An object without what nobody reads again: who wrote which field, except on workloads, is half of its size."""
+    if resource is resources.NAMESPACES:
+        return {"metadata": obj["metadata"]}
+    if resource is resources.CONFIG_MAPS:
+        return {key: value for key, value in obj.items() if key != "data"}
+    if resource in resources.WORKLOADS or "managedFields" not in obj["metadata"]:
+        return obj
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    return {**obj, "metadata": metadata}
 
 
 def _version(obj: Raw) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from pillion import hardware, injection
 from pillion.api.reasons import Reason
 from pillion.controller import pods as pod_facts
-from pillion.controller.store import Key, models_of
+from pillion.controller.store import Key, Store, models_of
 from pillion.controller.world import Finding
 from pillion.facts import FactsError, tokens
 from pillion.kube import resources
@@ -26,8 +26,9 @@ Raw = dict[str, Any]
 
 SECRETS = Resource(plural="secrets", kind="Secret")
 
-# Nodes and namespaces change slowly, and reservations cover what changes fast: a burst of plans reads them once.
+# Nodes change slowly, and reservations cover what changes fast: a burst of plans reads them once.
 FRESH_SECONDS = 1.0
+AUTOSCALERS_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,12 +47,13 @@ class Snapshot:
 class Surroundings:
     """Reads them, and keeps what it read for a moment."""
 
-    def __init__(self, cluster: Cluster, clock: Callable[[], float]) -> None:
+    def __init__(self, cluster: Cluster, store: Store, clock: Callable[[], float]) -> None:
         self._cluster = cluster
+        self._store = store
         self._clock = clock
         self._policy_seen = False
         self._snapshot: tuple[float, Snapshot] | None = None
-        self._labels: dict[str, tuple[float, dict[str, str]]] = {}  # by namespace, and when they were read
+        self._autoscalers: tuple[float, Mapping[tuple[str, str, str], int]] = (float("-inf"), {})
 
     async def snapshot(self) -> Snapshot:
         """The nodes and what is on them, at most a second old. Asked by one caller at a time.
@@ -62,34 +64,38 @@ class Surroundings:
         if self._snapshot is not None and self._clock() - self._snapshot[0] < FRESH_SECONDS:
             return self._snapshot[1]
         began = self._clock()
-        nodes, autoscalers = await asyncio.gather(self._cluster.list(resources.NODES), self._autoscalers())
+        nodes = await self._cluster.list(resources.NODES)
         read = await asyncio.to_thread(_snapshot, nodes, ())
         if read.inventory.accelerators:
-            pods = await self._cluster.list(
-                resources.PODS, fields="status.phase!=Succeeded,status.phase!=Failed"
+            pods, most_pods = await asyncio.gather(
+                self._cluster.list(resources.PODS, fields="status.phase!=Succeeded,status.phase!=Failed"),
+                self._autoscaled(),
             )
             read = await asyncio.to_thread(_snapshot, nodes, pods)
-        read = dataclasses.replace(read, most_pods=_most_pods(autoscalers))
+            read = dataclasses.replace(read, most_pods=most_pods)
         self._snapshot = (began, read)
         return read
 
-    async def _autoscalers(self) -> Sequence[Raw]:
-        """Autoscalers of the whole cluster in one list; none where the operator may not see them.
+    async def _autoscaled(self) -> Mapping[tuple[str, str, str], int]:
+        """What autoscalers may ask for, at most a minute old, in one list; nothing where the operator may not see them.
 
-        Their maximum decides a warning alone, which is not worth a failure.
+        It decides a warning alone, which is worth neither a failure nor a list for each plan.
         """
-        try:
-            return await self._cluster.list(resources.AUTOSCALERS)
-        except (Forbidden, NotFound):
-            return ()
+        if self._clock() - self._autoscalers[0] >= AUTOSCALERS_SECONDS:
+            asked_at = self._clock()
+            try:
+                found = await self._cluster.list(resources.AUTOSCALERS)
+            except (Forbidden, NotFound):
+                found = []
+            self._autoscalers = (asked_at, _most_pods(found))
+        return self._autoscalers[1]
 
     async def namespace_labels(self, namespace: str) -> dict[str, str]:
-        """A namespace's labels, at most a second old."""
-        read_at, labels = self._labels.get(namespace, (float("-inf"), {}))
-        if self._clock() - read_at >= FRESH_SECONDS:
+        """A namespace's labels, as its watch shows them; asked for where that has not come to the namespace yet."""
+        labels = self._store.namespace_labels(namespace)
+        if labels is None:
             found = await self._cluster.get(resources.NAMESPACES, None, namespace)
             labels = found["metadata"].get("labels") or {}
-            self._labels[namespace] = (self._clock(), labels)
         return labels
 
     async def missing_policy(self) -> Finding | None:

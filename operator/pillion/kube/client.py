@@ -6,6 +6,7 @@ that are in use are here; each names the field manager that writes.
     KubeError           the API server refused or could not be reached; nobody below the work queue catches it
     ├── NotFound        404: the object, or the kind, is not there
     ├── Conflict        409: somebody else owns a field, or another object with that name took its place
+    ├── Gone            410: the version to go on from is too old; everything is listed anew
     ├── Invalid         400 or 422: the API server says what is wrong with the object; the message is for people
     └── Forbidden       403: a right is missing, or an admission policy or a quota said no
 """
@@ -13,18 +14,18 @@ that are in use are here; each names the field manager that writes.
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import config as kubernetes_config
-from kubernetes.aio.client import ApiClient, ApiException, Configuration
+from yarl import URL
 
+from pillion.kube import credentials
+from pillion.kube.credentials import Credentials
 from pillion.kube.resources import Resource
 
-__all__ = ["Cluster", "Conflict", "Forbidden", "Invalid", "KubeError", "NotFound", "Raw"]
+__all__ = ["Cluster", "Conflict", "Forbidden", "Gone", "Invalid", "KubeError", "NotFound", "Raw"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,14 @@ type_strategic_patch = "application/strategic-merge-patch+json"
 
 BUSY_ATTEMPTS = 5  # how often a request is sent again that the API server was too busy to take
 REQUEST_TIMEOUT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 30.0
+CONNECTIONS = 64
+PAGE = 500  # objects of one answer to a list
+
+# The server ends a watch after five minutes. One that died without a word is noticed a little later.
+WATCH_SECONDS = 300
+WATCH_TIMEOUT_SECONDS = 310.0
+LINE_BYTES = 2**22  # an event is one line; etcd takes objects of at most 1.5 MiB
 
 Raw = dict[str, Any]
 
@@ -64,48 +73,60 @@ class Forbidden(KubeError):
     """RBAC, an admission policy or a quota said no."""
 
 
+class Gone(KubeError):
+    """What happened since a version is not known any more."""
+
+
 _ERRORS: Mapping[int, type[KubeError]] = {
     400: Invalid,
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     422: Invalid,
 }
 
 
 class Cluster:
-    """One API server, spoken to with one set of credentials."""
+    """One API server, spoken to with one set of credentials.
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    Over a bare session of aiohttp: the official client builds each request and each answer in layers that take more
+    time than the request (docs/performance.md).
+    """
+
+    def __init__(self, found: Credentials) -> None:
+        self._credentials = found
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=found.tls if found.tls is not None else True, limit=CONNECTIONS
+            ),
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "pillion"},
+            # Left to itself, aiohttp looks for a proxy and for a .netrc in threads, anew for each request.
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS
+            ),
+            read_bufsize=LINE_BYTES,
+        )
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
-        """With a kubeconfig (the given one, `KUBECONFIG`, or the default one), else the pod's service account."""
-        configuration = Configuration()
-        if kubeconfig is not None or context is not None:
-            await kubernetes_config.load_kube_config(
-                config_file=kubeconfig, context=context, client_configuration=configuration
-            )
-        else:
-            try:
-                kubernetes_config.load_incluster_config(client_configuration=configuration)
-            except kubernetes_config.ConfigException:
-                await kubernetes_config.load_kube_config(client_configuration=configuration)
-        configuration.connection_pool_maxsize = 64
-        # Left to itself, aiohttp looks for a proxy and for a .netrc in threads, anew for each request.
-        configuration.proxy = configuration.proxy or _proxy_of_environment(configuration.host)
-        configuration.client_session_kwargs = {"trust_env": False}
-        return cls(ApiClient(configuration))
+        """With a kubeconfig (the given one, `KUBECONFIG`, or the default one), else the pod's service account.
+
+        Raises:
+            CredentialsError: there is none that leads to a cluster.
+        """
+        return cls(await credentials.load(kubeconfig, context))
 
     @property
-    def client(self) -> ApiClient:
-        """The client beneath, for what the library does itself (leader election)."""
-        return self._client
+    def credentials(self) -> Credentials:
+        """Where the API server is, and who asks it."""
+        return self._credentials
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._session.close()
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Raw:
         """One object.
@@ -115,12 +136,47 @@ class Cluster:
         """
         return await self._request("GET", resource.path(namespace, name))
 
-    async def snapshot(self, resource: Resource, *, labels: str = "") -> tuple[list[Raw], int]:
+    async def snapshot(self, resource: Resource, *, labels: str = "") -> tuple[list[Raw], str]:
         """All objects as they are in the store behind the API server now, and the version that this is."""
-        query = {"labelSelector": labels} if labels else {}
-        answer = await self._request("GET", resource.path(), query=query)
-        items: list[Raw] = answer.get("items") or []
-        return items, int(answer["metadata"]["resourceVersion"])
+        query = {"limit": str(PAGE), **({"labelSelector": labels} if labels else {})}
+        items: list[Raw] = []
+        while True:
+            answer = await self._request("GET", resource.path(), query=query)
+            items += answer.get("items") or []
+            following = answer["metadata"].get("continue")
+            if not following:
+                return items, str(answer["metadata"]["resourceVersion"])
+            query["continue"] = following
+
+    async def watch(
+        self, resource: Resource, since: str, *, labels: str = ""
+    ) -> AsyncIterator[tuple[str, Raw]]:
+        """Every change after a version: its kind (`ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`) and the object.
+
+        Ends when the API server ends it, after five minutes at most.
+
+        Raises:
+            Gone: the version is too old.
+        """
+        query = {"watch": "1", "allowWatchBookmarks": "true", "resourceVersion": since}
+        query["timeoutSeconds"] = str(WATCH_SECONDS)
+        if labels:
+            query["labelSelector"] = labels
+        timeout = aiohttp.ClientTimeout(total=WATCH_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS)
+        path = resource.path()
+        try:
+            async with self._session.get(
+                self._url(path, query), headers=await self._headers(), timeout=timeout, **self._way
+            ) as response:
+                if response.status >= 300:
+                    raise _refusal(response.status, await response.read())
+                async for line in response.content:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise _refusal(int(event["object"].get("code", 500)), line)
+                    yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise KubeError(0, f"the watch of {resource.plural} broke off: {error}") from error
 
     async def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
@@ -213,17 +269,35 @@ class Cluster:
         content_type: str = "application/json",
         attempts: int = BUSY_ATTEMPTS,
     ) -> Raw:
-        url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "pillion"}
-        await self._client.update_params_for_auth(headers, [], ["BearerToken"], "", method, None)
+        answer: Raw = json.loads(
+            await self._send(
+                method, path, body=body, query=query, content_type=content_type, attempts=attempts
+            )
+        )
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        attempts: int = BUSY_ATTEMPTS,
+    ) -> bytes:
+        url = self._url(path, query)
+        headers = await self._headers()
+        data = None
+        if body is not None:
+            data = json.dumps(body, separators=(",", ":")).encode()
+            headers["Content-Type"] = content_type
         for attempt in range(1, attempts + 1):
             try:
-                response = await self._client.call_api(
-                    method, url, header_params=headers, body=body, _request_timeout=REQUEST_TIMEOUT_SECONDS
-                )
-                data = await response.read()
-            except ApiException as error:
-                raise _refusal(int(error.status or 0), (error.body or error.reason or "").encode()) from error
+                async with self._session.request(
+                    method, url, data=data, headers=headers, **self._way
+                ) as response:
+                    answer = await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise KubeError(0, f"the API server did not answer {method} {path}: {error}") from error
             if response.status == 429 and attempt < attempts:
@@ -231,23 +305,29 @@ class Cluster:
                 await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
                 continue
             if response.status >= 300:
-                raise _refusal(response.status, data)
-            answer: Raw = json.loads(data)
+                raise _refusal(response.status, answer)
             return answer
         raise KubeError(429, f"the API server was too busy for {method} {path}, {attempts} times")
 
+    def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
+        text = self._credentials.server + path + (f"?{urlencode(query)}" if query else "")
+        return URL(text, encoded=True)
 
-def _proxy_of_environment(address: str) -> str | None:
-    """The proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name for an address."""
-    url = urlsplit(address)
-    if proxy_bypass(url.netloc):
-        return None
-    return getproxies().get(url.scheme)
+    async def _headers(self) -> dict[str, str]:
+        authorization = await self._credentials.authorization()
+        return {} if authorization is None else {"Authorization": authorization}
+
+    @property
+    def _way(self) -> Raw:
+        """How the server is reached, where that is not the plain way."""
+        found = {"proxy": self._credentials.proxy, "server_hostname": self._credentials.server_name}
+        return {key: value for key, value in found.items() if value is not None}
 
 
 def _refusal(status: int, data: bytes) -> KubeError:
     try:
-        message = str(json.loads(data)["message"])
-    except (ValueError, KeyError, TypeError):
+        told = json.loads(data)
+        message = str(told.get("object", told)["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         message = data.decode(errors="replace")[:500] or f"HTTP status {status}"
     return _ERRORS.get(status, KubeError)(status, message)

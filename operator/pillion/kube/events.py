@@ -1,12 +1,14 @@
 """How does the operator tell people what it did, where they look: in an object's events?
 
-Events are written beside the work and never hold it up; one that cannot be written is logged and dropped.
+Events are written beside the work, one after the other, so that they hold nothing up: in a burst each of them costs
+the API server as much as a write that somebody waits for. One that cannot be written is logged and dropped.
 """
 
 import asyncio
 import datetime
 import logging
 import uuid
+from collections import deque
 from typing import Any, Literal
 
 from pillion.api import names
@@ -17,6 +19,7 @@ __all__ = ["EventRecorder", "reference"]
 
 logger = logging.getLogger(__name__)
 
+MOST_WAITING = 10_000  # of a burst; the oldest ones go first
 NOTE_CHARACTERS = 1024  # the API server refuses longer notes (events.k8s.io/v1, Event.note)
 
 Raw = dict[str, Any]
@@ -28,23 +31,29 @@ class EventRecorder:
     def __init__(self, cluster: Cluster, *, instance: str) -> None:
         self._cluster = cluster
         self._instance = instance
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Raw] = deque(maxlen=MOST_WAITING)
+        self._task: asyncio.Task[None] | None = None
 
     def emit(
         self, regarding: Raw, *, kind: Literal["Normal", "Warning"], reason: str, note: str, action: str
     ) -> None:
-        """Write an event about an object (a whole object, or a reference with kind, name and namespace)."""
-        task = asyncio.create_task(self._write(regarding, kind=kind, reason=reason, note=note, action=action))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Have an event written about an object (a whole object, or a reference with kind, name and namespace)."""
+        self._waiting.append(self._event(regarding, kind=kind, reason=reason, note=note, action=action))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._write_all())
 
     async def drain(self) -> None:
         """Wait until everything that was emitted is written."""
-        await asyncio.gather(*self._tasks)
+        if self._task is not None:
+            await self._task
 
-    async def _write(self, regarding: Raw, *, kind: str, reason: str, note: str, action: str) -> None:
+    async def _write_all(self) -> None:
+        while self._waiting:
+            await self._write(self._waiting.popleft())
+
+    def _event(self, regarding: Raw, *, kind: str, reason: str, note: str, action: str) -> Raw:
         about = reference(regarding)
-        body = {
+        return {
             "apiVersion": resources.EVENTS.api_version,
             "kind": resources.EVENTS.kind,
             "metadata": {"name": f"{about['name']}.{uuid.uuid4().hex[:16]}", "namespace": about["namespace"]},
@@ -59,8 +68,11 @@ class EventRecorder:
             "note": note if len(note) <= NOTE_CHARACTERS else note[: NOTE_CHARACTERS - 1] + "…",
             "type": kind,
         }
+
+    async def _write(self, event: Raw) -> None:
+        about, reason = event["regarding"], event["reason"]
         try:
-            await self._cluster.create(resources.EVENTS, body, field_manager=names.FIELD_MANAGER)
+            await self._cluster.create(resources.EVENTS, event, field_manager=names.FIELD_MANAGER)
         except Forbidden as error:
             # A namespace that is going takes no new objects, and nobody will read its events.
             level = logging.DEBUG if "being terminated" in error.message else logging.WARNING

@@ -1,16 +1,13 @@
 """Does the store know the newest version, and who has to look again?"""
 
-from typing import TYPE_CHECKING, cast
+import pytest
 
 from pillion import injection
 from pillion.controller.queue import WorkQueue
-from pillion.controller.resync import Resync
 from pillion.controller.store import Key, Store
+from pillion.controller.watching import Watching
 from pillion.kube import resources
 from tests.unit.controller import worlds
-
-if TYPE_CHECKING:
-    from pillion.kube.client import Cluster
 
 RIVER = worlds.deployment()
 SIDECAR = worlds.sidecar(RIVER)
@@ -99,8 +96,7 @@ def test_what_a_new_list_lacks_ended_unseen_and_wakes_whom_it_concerns() -> None
     younger = version({**RIVER, "metadata": {**RIVER["metadata"], "name": "late", "uid": "late"}}, "50")
     for obj in (RIVER, sibling, younger):
         store.put(resources.MODEL_DEPLOYMENTS, obj)
-    resync = Resync(cast("Cluster", None), store, queue, {resources.MODEL_DEPLOYMENTS: ""})
-    resync.compare(resources.MODEL_DEPLOYMENTS, [sibling], 40)
+    Watching(store, queue).listed(resources.MODEL_DEPLOYMENTS, [sibling], 40)
     assert [obj["metadata"]["name"] for obj in store.all(resources.MODEL_DEPLOYMENTS)] == ["draft", "late"]
     assert len(queue) == 3  # the one that ended, and both that were beside it
 
@@ -110,3 +106,81 @@ def test_a_supervisors_source_concerns_the_models_that_mount_it() -> None:
     store.put(resources.MODEL_SIDECARS, SIDECAR)
     config_map = injection.config_map("shop")
     assert store.interested(resources.CONFIG_MAPS, config_map) == {worlds.KEY}
+
+
+def test_an_event_that_comes_before_the_answer_to_the_write_waits_for_it_and_wakes_nobody() -> None:
+    store, queue = Store(), WorkQueue(lambda: 0.0)
+    watching = Watching(store, queue)
+    with store.writing(resources.MODEL_SIDECARS, *worlds.KEY):
+        watching.changed(resources.MODEL_SIDECARS, SIDECAR)
+        assert store.get(resources.MODEL_SIDECARS, *worlds.KEY) is None
+        store.put(resources.MODEL_SIDECARS, SIDECAR)
+    assert len(queue) == 0
+
+
+def test_somebody_elses_change_during_a_write_is_not_lost() -> None:
+    store, queue = Store(), WorkQueue(lambda: 0.0)
+    watching = Watching(store, queue)
+    with store.writing(resources.MODEL_SIDECARS, *worlds.KEY):
+        watching.changed(resources.MODEL_SIDECARS, version(SIDECAR, "12"))
+        store.put(resources.MODEL_SIDECARS, version(SIDECAR, "9"))
+    kept = store.get(resources.MODEL_SIDECARS, *worlds.KEY)
+    assert kept is not None
+    assert kept["metadata"]["resourceVersion"] == "12"
+    assert len(queue) == 1
+
+
+def test_a_write_that_fails_gives_the_event_free() -> None:
+    store, queue = Store(), WorkQueue(lambda: 0.0)
+    watching = Watching(store, queue)
+
+    def fail() -> None:
+        with store.writing(resources.MODEL_SIDECARS, *worlds.KEY):
+            watching.changed(resources.MODEL_SIDECARS, SIDECAR)
+            raise RuntimeError("the API server went away")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert len(queue) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "pods", "wakes"),
+    [
+        pytest.param(
+            {"status": {"observedGeneration": 2}}, 0, False, id="its controller's progress without pods"
+        ),
+        pytest.param(
+            {"status": {"observedGeneration": 2}}, 1, True, id="its controller's progress with a pod"
+        ),
+        pytest.param({"generation": 7}, 0, True, id="its spec"),
+        pytest.param({"labels": {"pillion.dev/marked": "true", "a": "b"}}, 0, True, id="its labels"),
+    ],
+)
+def test_a_workload_wakes_its_models_where_it_makes_a_difference(
+    change: dict[str, object], pods: int, wakes: bool
+) -> None:
+    store, queue = Store(), WorkQueue(lambda: 0.0)
+    before = worlds.workload(revision=injection.revision(SIDECAR))
+    store.put(resources.DEPLOYMENTS, before)
+    for number in range(pods):
+        store.put(resources.PODS, worlds.pod(f"a{number}", engine=SIDECAR))
+    status = {"status": change["status"]} if "status" in change else {}
+    metadata = {} if "status" in change else change
+    after = {**before, **status, "metadata": {**before["metadata"], **metadata}}
+    Watching(store, queue).changed(resources.DEPLOYMENTS, version(after, "999"))
+    assert (len(queue) == 1) is wakes
+
+
+def test_who_wrote_which_field_is_not_kept_except_where_markers_are_found_by_it() -> None:
+    store = Store()
+    fields = [{"manager": "pillion/river", "operation": "Apply"}]
+    store.put(
+        resources.MODEL_SIDECARS, {**SIDECAR, "metadata": {**SIDECAR["metadata"], "managedFields": fields}}
+    )
+    kept = store.get(resources.MODEL_SIDECARS, *worlds.KEY)
+    assert kept is not None
+    assert "managedFields" not in kept["metadata"]
+    workload = worlds.workload(revision=injection.revision(SIDECAR))
+    store.put(resources.DEPLOYMENTS, workload)
+    assert store.marked_with(worlds.KEY) == [(resources.DEPLOYMENTS, workload)]

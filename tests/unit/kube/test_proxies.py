@@ -48,6 +48,6 @@ async def test_the_environments_proxy_is_used(
     )
     cluster = await Cluster.connect(str(kubeconfig))
     try:
-        assert cluster.client.configuration.proxy == expected
+        assert cluster.credentials.proxy == expected
     finally:
         await cluster.close()
