@@ -1,7 +1,7 @@
 """Which combinations are worth a look?
 
-Every checkpoint as it is, plain ones also as FP8 made while loading, on each kind of accelerator in each number
-that could divide it, and on CPU. What the spec forbids is a candidate all the same: it is rejected with that
+Every checkpoint as it is, plain ones also as FP8 or MXFP4 made while loading, on each kind of accelerator in each
+number that could divide it, and on CPU. What the spec forbids is a candidate all the same: it is rejected with that
 reason, because "why not?" is the first question.
 """
 
@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from pillion import engines, hardware
-from pillion.api.modeldeployment import Accelerator, Capacity, KvCacheDtype, ModelDeploymentSpec, Policy
+from pillion.api.modeldeployment import (
+    Accelerator,
+    Capacity,
+    KvCacheDtype,
+    Method,
+    ModelDeploymentSpec,
+    Policy,
+)
 from pillion.facts import Basis, Fact, ModelFacts
 from pillion.hardware import AcceleratorPool, Inventory
 from pillion.planner import wording
@@ -26,6 +33,10 @@ PLAIN = "None"
 FP8 = "FP8"
 SIXTEEN_BIT = 16
 FULL_FP8_FROM = (8, 9)  # compute capability; below it FP8 weights are widened while computing
+# What engines make of plain weights while they load them, and its bits. MXFP8 takes 3 % more than FP8 and loses no
+# less, so that it never comes first: it is looked at where it is asked for.
+MADE_WHILE_LOADING: Final = {FP8: 8, "MXFP8": 8, "MXFP4": 4}
+_ONLY_WHERE_PINNED: Final = frozenset({"MXFP8"})
 KV_CACHE_DTYPES = {
     KvCacheDtype.BF16: "bfloat16",
     KvCacheDtype.FP16: "float16",
@@ -86,7 +97,7 @@ def candidates(request: PlanRequest, profile: engines.Profile) -> tuple[Candidat
     found = [
         candidate
         for model in request.checkpoints
-        for form in _forms(model, profile)
+        for form in _forms(model, profile, request.spec.quantization.method)
         for candidate in _on_devices(form, request)
     ]
     return tuple(found)
@@ -99,7 +110,9 @@ def pools(inventory: Inventory, spec: ModelDeploymentSpec) -> tuple[AcceleratorP
         return there
     known = {pool.product for pool in there}
     awaited = (
-        hardware.awaited(name, inventory) for name in dict.fromkeys(spec.hardware.products) if name not in known
+        hardware.awaited(name, inventory)
+        for name in dict.fromkeys(spec.hardware.products)
+        if name not in known
     )
     return there + tuple(pool for pool in awaited if pool is not None)
 
@@ -115,7 +128,7 @@ class _Form:
     on_the_fly: str | None
 
 
-def _forms(model: ModelFacts, profile: engines.Profile) -> Iterator[_Form]:
+def _forms(model: ModelFacts, profile: engines.Profile, pinned: Method) -> Iterator[_Form]:
     stored = model.quantization
     yield _Form(
         model=model,
@@ -124,9 +137,12 @@ def _forms(model: ModelFacts, profile: engines.Profile) -> Iterator[_Form]:
         calibrated=stored.calibrated if stored else True,
         on_the_fly=None,
     )
-    online = profile.on_the_fly.get(FP8)
-    if stored is None and online is not None:
-        yield _Form(model=model, quantization=FP8, bits=8, calibrated=False, on_the_fly=online)
+    if stored is not None:
+        return
+    for label, bits in MADE_WHILE_LOADING.items():
+        online = profile.on_the_fly.get(label)
+        if online is not None and (label not in _ONLY_WHERE_PINNED or pinned.value == label):
+            yield _Form(model=model, quantization=label, bits=bits, calibrated=False, on_the_fly=online)
 
 
 def _on_devices(form: _Form, request: PlanRequest) -> Iterator[Candidate]:

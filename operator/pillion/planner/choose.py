@@ -181,7 +181,8 @@ def _pin_impossible(request: PlanRequest) -> str:
     )
     return (
         f"{asked} leaves no checkpoint: {repos} have {', '.join(there)} weights, and 16 bit ones can be made "
-        f"{wording.listed([*listing.MADE_WHILE_LOADING], last='or')} while loading. Name a checkpoint of that form in spec.model.variants, or leave the choice to Auto."
+        f"{wording.listed([*listing.MADE_WHILE_LOADING], last='or')} while loading. Name a checkpoint of that form in "
+        "spec.model.variants, or leave the choice to Auto."
     )
 
 

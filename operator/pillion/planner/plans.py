@@ -143,5 +143,5 @@ def _memory(trial: Trial) -> MemoryBudget:
         else trial.sizes.memory_limit_bytes
         - trial.cpu_container[0],  # below 0 where the user limits it to less
         sixteen_bit_weights=sixteen,
-        unverified=candidate.pool is not None and not candidate.pool.memory_verified,
+        unverified=trial.unverified is not None,
     )

@@ -51,8 +51,8 @@ def _changes(
     spec = request.spec
     yield from _smaller_requests(request, ask)
     yield from _less_pinned(request)
-    yield from _fewer_bits(request)
     yield from _more_per_pod(request)
+    yield from _fewer_bits(request)
     yield from _other_products(request)
     yield from _computed_sizes(request)
     yield from _fewer_pods(request, ask)

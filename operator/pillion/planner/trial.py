@@ -11,12 +11,12 @@ from pillion import engines
 from pillion.api.modeldeployment import Modalities, Task
 from pillion.facts import ModelFacts
 from pillion.hardware import NodeRoom
+from pillion.planner import images, resources
 from pillion.planner import placement as placing
-from pillion.planner import resources
 from pillion.planner import wishes as wishing
 from pillion.planner.candidates import FULL_FP8_FROM, Candidate
 from pillion.planner.model import Device, PlanRequest
-from pillion.sizing import budget, constants, defaults, kv_cache, overheads, weights
+from pillion.sizing import budget, constants, defaults, kv_cache, overheads, unverified, versions, weights
 
 # Sequences at once: as many as share the cache well, unless the sampler's peak for them takes too much.
 _USUAL_SEQUENCES = 128
@@ -66,6 +66,23 @@ class Trial:
         device = self.candidate.device.value
         pinned = self.request.images.get(device) or self.profile.image(device)
         return self.request.spec.engine.image or pinned
+
+    @functools.cached_property
+    def version(self) -> versions.Version:
+        """The engine's version as its image tells it; the profile's where it does not."""
+        told = images.version(self.image, self.profile)
+        return versions.parse(told) or versions.parse(self.profile.version) or versions.PINNED
+
+    @functools.cached_property
+    def unverified(self) -> str | None:
+        """Why nothing has confirmed the estimate of memory on this accelerator; None where logs or drivers have."""
+        pool = self.candidate.pool
+        if pool is None:
+            return None
+        hardware = unverified.hardware(pool.product)
+        if hardware is not None:
+            return f"no start-up log of {hardware} has been compared with the memory model"
+        return None if pool.memory_verified else f"its memory is {pool.memory_source}, which no log has shown"
 
     @functools.cached_property
     def wishes(self) -> wishing.Wishes:
@@ -219,7 +236,10 @@ class Trial:
     def _batched_tokens(self) -> int:
         pool = self.candidate.pool
         usual = defaults.batched_tokens(
-            device_bytes=pool.memory_bytes if pool else 0, product=pool.product if pool else ""
+            self.version,
+            device_bytes=pool.memory_bytes if pool else 0,
+            product=pool.product if pool else "",
+            capability=pool.compute_capability if pool else None,
         )
         # What is not generated is computed in one piece, so that a batch holds one request at least.
         return usual if self._samples else max(usual, self.wishes.context_tokens)
@@ -250,6 +270,7 @@ class Trial:
             loading=weights.Loading(
                 plain_bytes=self._plain_bytes(),
                 online=self.candidate.quantization if self.candidate.on_the_fly else None,
+                version=self.version,
                 capability=pool.compute_capability if pool else None,
             ),
             kv_element_bytes=self._kv_element_bytes(),
@@ -258,6 +279,7 @@ class Trial:
             samples=self._samples,
             text_only=self._text_only,
             graphs=not on_cpu,
+            version=self.version,
             capability=pool.compute_capability if pool else None,
             block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
         )

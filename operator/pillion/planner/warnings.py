@@ -91,12 +91,11 @@ def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
             else "A node with more memory gives"
         )
         yield Warned(reason=Reason.PREFERENCE_GIVEN_UP, message=f"{plan.given_up} {more} room for more.")
-    pool = trial.candidate.pool
-    if pool is not None and not pool.memory_verified:
+    if trial.unverified is not None:
         yield Warned(
             reason=Reason.ESTIMATE_UNVERIFIED,
-            message=f"No start-up log of {pool.product} has been compared with the memory model "
-            f"({pool.memory_source}); the plan keeps to the safe side.",
+            message=f"What {trial.candidate.product} has room for is an estimate: {trial.unverified}. The plan keeps "
+            "to the safe side; compare status.observed with it.",
         )
 
 

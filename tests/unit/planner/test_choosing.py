@@ -67,6 +67,42 @@ def test_an_operator_with_images_of_its_own_names_them_for_their_device_alone() 
     assert asked == "mine:1"
 
 
+@pytest.mark.parametrize(
+    ("quantization", "expected"),
+    [
+        pytest.param({}, ("MXFP4", 4, "mxfp4"), id="4 bit where nothing else fits"),
+        pytest.param({"policy": "Quality"}, ("MXFP4", 4, "mxfp4"), id="for Quality too"),
+        pytest.param({"method": "MXFP4"}, ("MXFP4", 4, "mxfp4"), id="4 bit where it is pinned"),
+    ],
+)
+def test_plain_weights_become_4_bit_while_loading_and_that_is_warned_of(
+    quantization: dict[str, Any], expected: tuple[str, int, str]
+) -> None:
+    answer = worlds.planned(worlds.LLAMA_70B, on=[H100], quantization=quantization)
+    assert (answer.plan.quantization, answer.plan.bits, answer.plan.on_the_fly) == expected
+    assert Reason.UNCALIBRATED_QUANTIZATION in {warned.reason for warned in answer.warnings}
+
+
+def test_calibrated_4_bit_comes_before_4_bit_made_while_loading() -> None:
+    only_four_bits = {"maxBits": 4}
+    for policy in ("Balanced", "Quality", "Economy"):
+        answer = worlds.planned(*FAMILY, on=[L4], quantization={"policy": policy, **only_four_bits})
+        assert answer.plan.checkpoint == worlds.QWEN3_8B_AWQ.repo
+
+
+def test_4_bit_is_not_made_on_a_card_without_bfloat16() -> None:
+    answer = worlds.planned(worlds.QWEN3_8B, on=[T4])
+    made = next(each for each in answer.rejected if each.quantization == "MXFP4")
+    assert made.reason is Reason.COMPUTE_CAPABILITY_TOO_LOW
+
+
+def test_mxfp8_is_looked_at_where_it_is_asked_for() -> None:
+    pinned = worlds.planned(worlds.QWEN3_8B, on=[L4], quantization={"method": "MXFP8"}).plan
+    assert (pinned.quantization, pinned.on_the_fly) == ("MXFP8", "mxfp8")
+    free = worlds.planned(worlds.QWEN3_8B, on=[L4])
+    assert "MXFP8" not in {each.quantization for each in free.rejected}
+
+
 def test_a_checkpoint_that_is_quantized_gets_no_flag_for_it() -> None:
     assert worlds.planned(*FAMILY, on=[T4], quantization={"method": "AWQ"}).plan.on_the_fly is None
 
@@ -268,9 +304,8 @@ def test_a_card_that_is_too_small_for_another_model_is_left() -> None:
 def test_every_other_candidate_says_why() -> None:
     answer = worlds.planned(*FAMILY, on=[T4, L4])
     looked_at = {(each.checkpoint, each.quantization, each.product) for each in answer.rejected}
-    assert (
-        len(looked_at) == 2 * 4 - 1
-    )  # three checkpoints and one made while loading, on two cards, less the chosen
+    # Three checkpoints and two forms made while loading, on two cards, less the chosen.
+    assert len(looked_at) == 2 * 5 - 1
     assert all(each.message and each.reason for each in answer.rejected)
     assert answer.rejected[0].reason is Reason.ORDERED_AFTER
 
@@ -282,7 +317,7 @@ def test_every_other_candidate_says_why() -> None:
             "Balanced",
             [L4],
             (worlds.QWEN3_8B.repo, "None"),
-            "Holds 3 requests of 8,192 tokens, 8 wanted, in 4.33 GiB of KV cache beside 15.27 GiB of weights; FP8 of "
+            "Holds 3 requests of 8,192 tokens, 8 wanted, in 4.08 GiB of KV cache beside 15.27 GiB of weights; FP8 of "
             "Qwen/Qwen3-8B-FP8 on NVIDIA-L4 comes first by the policy Balanced: it holds more of the requests that are "
             "wanted.",
             id="fewer requests",

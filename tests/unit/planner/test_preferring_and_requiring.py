@@ -109,7 +109,7 @@ def test_an_unset_length_is_raised_to_what_one_request_can_have() -> None:
     assert 8192 < plan.context_tokens < 131_072
     one_request = plan.context_tokens * 131_072
     room = plan.memory.kv_cache + plan.memory.headroom
-    assert 0.85 * room < one_request < 0.91 * room
+    assert 0.9 * room < one_request < 0.99 * room  # a margin below what the engine is expected to have
 
 
 def test_a_set_length_stays() -> None:
@@ -148,7 +148,7 @@ def test_sequences_are_fewer_where_their_peak_would_cost_requests() -> None:
         ),
         pytest.param(
             {"contextLength": 40_960, "concurrency": 4},
-            "spec.serving.concurrency: 1",
+            "spec.serving.concurrency: 2",
             id="both, with what would fit",
         ),
     ],

@@ -40,14 +40,14 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             LLAMA_70B,
             {"on": [T4]},
             Reason.NO_ACCELERATOR_FITS,
-            ["70.27 GiB for weights", "which leaves nothing for a KV cache", "It would fit on a node with"],
+            ["69.91 GiB for weights", "which leaves nothing for a KV cache", "It would fit on a node with"],
             id="weights that pass the card's memory, with a card that would do",
         ),
         pytest.param(
             QWEN3_8B,
             {"on": [L4], "serving": {"contextLength": 40_960, "concurrency": 16}},
             Reason.NO_ACCELERATOR_FITS,
-            ["are left for KV cache: 1 request of 40,960 tokens, 16 wanted", "spec.serving.concurrency: 1."],
+            ["are left for KV cache: 2 requests of 40,960 tokens, 16 wanted", "spec.serving.concurrency: 2."],
             id="requests that do not all fit, with the number that does",
         ),
         pytest.param(
@@ -56,7 +56,7 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             Reason.NO_ACCELERATOR_FITS,
             [
                 "no request of 40,000 tokens, which takes 5.50 GiB",
-                "It fits with spec.serving.contextLength: 31",
+                "It fits with spec.serving.contextLength: 29",
             ],
             id="a request that does not fit, with the length that does",
         ),
@@ -69,7 +69,10 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
         ),
         pytest.param(
             LLAMA_70B,
-            {"on": [nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")]},
+            {
+                "on": [nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")],
+                "quantization": {"minBits": 8},
+            },
             Reason.NO_ACCELERATOR_FITS,
             ["GiB", "It fits with spec.hardware.maxPerPod: 2, on 2 x NVIDIA-H100-80GB-HBM3"],
             id="a model for more cards than one pod may take",
@@ -264,9 +267,9 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
         ),
         pytest.param(
             QWEN3_8B,
-            {"on": [L4], "quantization": {"maxBits": 4}},
+            {"on": [L4], "quantization": {"minBits": 2, "maxBits": 3}},
             Reason.PIN_IMPOSSIBLE,
-            ["4 to 4 bits"],
+            ["2 to 3 bits"],
             id="bounds that leave nothing",
         ),
         pytest.param(
@@ -346,16 +349,14 @@ def test_a_variant_that_is_another_model_is_not_taken() -> None:
 
 
 def test_a_remedy_is_true() -> None:
-    refusal = worlds.refused(
-        LLAMA_70B, on=[nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")]
-    )
+    asked: dict[str, Any] = {
+        "on": [nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")],
+        "quantization": {"minBits": 16},
+    }
+    refusal = worlds.refused(LLAMA_70B, **asked)
     found = re.search(r"maxPerPod: (\d)", refusal.message)
     assert found is not None
-    worlds.planned(
-        LLAMA_70B,
-        on=[nodes.gpu_node("n", "NVIDIA-H100-80GB-HBM3", 8, cpu="96", memory="1Ti")],
-        hardware={"maxPerPod": int(found[1])},
-    )
+    worlds.planned(LLAMA_70B, **asked, hardware={"maxPerPod": int(found[1])})
 
 
 def test_the_card_of_a_remedy_would_do() -> None:

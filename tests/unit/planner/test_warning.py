@@ -92,8 +92,8 @@ def changed(**facts: Any) -> ModelFacts:
             TINY,
             {"on": [nodes.gpu_node("n", "NVIDIA-A10G")]},
             Reason.ESTIMATE_UNVERIFIED,
-            "No start-up log",
-            id="a card without log",
+            "NVIDIA-A10G has room for is an estimate: its memory is label 23028 MiB x 0.970",
+            id="a card whose memory nobody has shown",
         ),
     ],
 )
@@ -127,5 +127,4 @@ def test_a_model_that_float16_breaks_takes_twice_the_memory_on_an_old_card() -> 
     narrow, wide = (
         worlds.planned(model, on=[T4], quantization={"method": "None"}).plan for model in (TINY, gemma)
     )
-    rotary = 8192 * 64 * 2
-    assert wide.memory.weights - rotary == 2 * (narrow.memory.weights - rotary)
+    assert wide.memory.weights == 2 * narrow.memory.weights
