@@ -8,20 +8,14 @@ Quark write, as vLLM 0.33.0 reads them (model_executor/layers/quantization).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from fnmatch import fnmatchcase
 from typing import Any
 
+from pillion.facts import names
 from pillion.facts.blueprint import Part
 from pillion.facts.documents import Json
-
-_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks)\.\d+\.")
-_TOWER = re.compile(
-    r"(^|\.)(vision\w*|visual|audio\w*|multi_modal\w*|mm_projector|embed_vision|embed_audio)(\.|$)"
-)
-_PREFIX = re.compile(r"^(model\.|language_model\.|backbone\.|thinker\.)+")
 
 
 class Storage(Enum):
@@ -68,45 +62,19 @@ def choice(config: Json, modelopt: Json | None) -> Choice | None:
         return _modelopt(declared)
     if method == "compressed_tensors" or "config_groups" in declared:
         return _groups(declared)
+    if (
+        str(config.get("model_type")) == "deepseek_v4"
+    ):  # DeepSeek's own: experts in 4 bit unless it says otherwise
+        declared = {"expert_dtype": config.get("expert_dtype") or "fp4", **declared}
     return _READERS.get(method, _by_bits)(declared)
-
-
-def matches(name: str, patterns: Iterable[object]) -> bool:
-    """Whether a list of a quantizer names a module.
-
-    Entries are regular expressions (`re:`), wildcards, or names and parts of names between dots. Where the model is
-    wrapped, lists and checkpoints put different words before the layers; those are left out of the comparison.
-    """
-    ways = {name, _PREFIX.sub("", name)}
-    ways |= {way.replace(".experts.", ".experts.0.") for way in ways}
-    full = ways | {f"model.{way}" for way in ways} | {f"language_model.model.{way}" for way in ways}
-    return any(isinstance(pattern, str) and _matches(pattern, ways, full) for pattern in patterns)
-
-
-def in_language_layers(name: str) -> bool:
-    """Whether a module is in a layer of the language model."""
-    return bool(_LAYER.search(f"{name}.")) and not _TOWER.search(name)
-
-
-def _matches(pattern: str, ways: set[str], full: set[str]) -> bool:
-    if pattern.startswith("re:"):
-        try:
-            return any(re.match(pattern[3:], way) for way in full)
-        except re.error:
-            return False
-    if "*" in pattern:
-        bare = _PREFIX.sub("", pattern)
-        return any(fnmatchcase(way, pattern) or fnmatchcase(way, f"{pattern}.*") for way in full) or any(
-            fnmatchcase(way, bare) for way in ways
-        )
-    part = f".{_PREFIX.sub('', pattern).strip('.')}."
-    return any(part in f".{way}." for way in ways)
 
 
 def _within_layers(scheme: Scheme, left_out: object) -> Choice:
     """All matrices of the language model's layers, but for those that a list names."""
-    names = left_out if isinstance(left_out, list) else []
-    return lambda name, _part: scheme if in_language_layers(name) and not matches(name, names) else None
+    listed = left_out if isinstance(left_out, list) else []
+    return lambda name, _part: (
+        scheme if names.in_language_layers(name) and not names.matches(name, listed) else None
+    )
 
 
 def _awq(declared: Json) -> Choice:
@@ -137,15 +105,15 @@ def _gptq(declared: Json) -> Choice:
 
     def chosen(name: str, _part: Part) -> Scheme | None:
         head = name.endswith("lm_head") and bool(declared.get("lm_head"))
-        if (not in_language_layers(name) and not head) or matches(name, left_out):
+        if (not names.in_language_layers(name) and not head) or names.matches(name, left_out):
             return None
-        if only and not matches(name, only):
+        if only and not names.matches(name, only):
             return None
         for pattern, change in exceptions.items():
             if re.match(pattern.removeprefix("+:").removeprefix("-:"), name):
                 return None if pattern.startswith("-:") else _changed(usual, change)
         for pattern, change in extra.items():
-            if matches(name, [pattern]):
+            if names.matches(name, [pattern]):
                 return _changed(usual, change)
         return usual
 
@@ -173,7 +141,11 @@ def _fp8(declared: Json) -> Choice:
     shape = (int(block[0]), int(block[1])) if isinstance(block, list) and len(block) == 2 else None
     scheme = Scheme(storage=Storage.FLOAT_8, bits=8, block=shape, per_tensor=shape is None, scale_dtype="F32")
     left_out = declared.get("modules_to_not_convert") or declared.get("ignored_layers")
-    return _within_layers(scheme, left_out)
+    within = _within_layers(scheme, left_out)
+    if declared.get("expert_dtype") != "fp4":
+        return within
+    experts = Scheme(storage=Storage.FLOAT_4, bits=4, group_size=32, scale_dtype="U8")
+    return lambda name, part: experts if ".experts." in f"{name}." else within(name, part)
 
 
 def _fbgemm(declared: Json) -> Choice:
@@ -185,7 +157,9 @@ def _mxfp4(declared: Json) -> Choice:
     """Experts alone, in groups of 32 with a scale of 8 bit."""
     scheme = Scheme(storage=Storage.FLOAT_4, bits=4, group_size=32, scale_dtype="U8")
     left_out = declared.get("modules_to_not_convert") or []
-    return lambda name, _part: scheme if ".experts." in f"{name}." and not matches(name, left_out) else None
+    return lambda name, _part: (
+        scheme if ".experts." in f"{name}." and not names.matches(name, left_out) else None
+    )
 
 
 def _mxfp8(declared: Json) -> Choice:
@@ -206,7 +180,9 @@ def _bitsandbytes(declared: Json) -> Choice:
         )
     skipped = declared.get("llm_int8_skip_modules") or []
     # Towers are linear layers like others to it; only the head is never converted.
-    return lambda name, _part: scheme if not name.endswith("lm_head") and not matches(name, skipped) else None
+    return lambda name, _part: (
+        scheme if not name.endswith("lm_head") and not names.matches(name, skipped) else None
+    )
 
 
 def _torchao(declared: Json) -> Choice:
@@ -241,7 +217,9 @@ def _quark(declared: Json) -> Choice:
             scale_dtype="F32",
         )
     left_out = declared.get("exclude") or []
-    return lambda name, _part: scheme if not matches(name, left_out) and in_language_layers(name) else None
+    return lambda name, _part: (
+        scheme if not names.matches(name, left_out) and names.in_language_layers(name) else None
+    )
 
 
 def _by_bits(declared: Json) -> Choice:
@@ -271,10 +249,11 @@ def _groups(declared: Json) -> Choice:
     ignored = ignored if isinstance(ignored, list) else ["lm_head"]
 
     def chosen(name: str, _part: Part) -> Scheme | None:
-        if matches(name, ignored):
+        if names.matches(name, ignored):
             return None
         return next(
-            (scheme for targets, scheme in schemes if "Linear" in targets or matches(name, targets)), None
+            (scheme for targets, scheme in schemes if "Linear" in targets or names.matches(name, targets)),
+            None,
         )
 
     return chosen
@@ -337,9 +316,7 @@ def _modelopt(declared: Json) -> Choice:
     left_out = left_out if isinstance(left_out, list) else []
     each, usual = declared.get("quantized_layers"), str(declared.get("quant_algo") or "").upper()
     if isinstance(each, Mapping) and each:
-        named = {
-            _PREFIX.sub("", name): str((how or {}).get("quant_algo")).upper() for name, how in each.items()
-        }
+        named = {names.bare(name): str((how or {}).get("quant_algo")).upper() for name, how in each.items()}
         return lambda name, _part: _ALGORITHMS.get(_named(named, name), None)
     if isinstance(declared.get("config_groups"), Mapping) and usual in {"", "MIXED_PRECISION"}:
         return _groups({"ignore": left_out, **declared})
@@ -350,7 +327,7 @@ def _modelopt(declared: Json) -> Choice:
 
 
 def _named(named: Mapping[str, str], name: str) -> str:
-    short = _PREFIX.sub("", name)
+    short = names.bare(name)
     return (
         named.get(short)
         or named.get(short.replace(".experts.", ".experts.0."), "")

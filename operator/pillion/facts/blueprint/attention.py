@@ -67,7 +67,8 @@ def grouped(settings: Settings, family: Family, prefix: str, shape: Heads, *, in
         shape.queries * shape.value_dim,
         bias=settings.chosen(family.output_bias),
     )
-    yield from query_norms(family.query_norm, prefix, shape)
+    if not family.query_norm_if or settings.flag(family.query_norm_if):
+        yield from query_norms(family.query_norm, prefix, shape)
     if family.sinks:
         yield from bare(f"{prefix}.sinks", shape.queries)
 
@@ -77,7 +78,7 @@ def query_norms(kind: QueryNorm, prefix: str, shape: Heads) -> Iterator[Part]:
     match kind:
         case QueryNorm.PER_HEAD:
             sizes = (shape.key_dim, shape.key_dim)
-        case QueryNorm.WHOLE | QueryNorm.EACH_HEAD:
+        case QueryNorm.WHOLE:
             sizes = (shape.queries * shape.key_dim, shape.keys * shape.key_dim)
         case QueryNorm.NONE:
             return

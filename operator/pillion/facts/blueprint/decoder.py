@@ -104,7 +104,7 @@ def mixer_kind(settings: Settings, layer: int) -> str:
         kind = str(kinds[layer])
         # transformers 5 saves Mamba's layers under the name of what it counts them among.
         return "mamba" if kind == "linear_attention" and _is_mamba(settings) else kind
-    if settings.model_type == "granitemoehybrid":
+    if settings.model_type in {"bamba", "granitemoehybrid"} and settings.raw("attn_layer_indices") is None:
         return "mamba"
     listed = settings.raw("attn_layer_indices")
     if isinstance(listed, list):

@@ -16,8 +16,7 @@ class QueryNorm(Enum):
 
     NONE = auto()
     PER_HEAD = auto()  # one weight for all heads, as long as a head
-    WHOLE = auto()  # one weight as long as all heads together
-    EACH_HEAD = auto()  # a weight of its own for each head
+    WHOLE = auto()  # a weight for each element of all heads together
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +30,7 @@ class Family:
     output: str = "o_proj"
     output_bias: bool | str = False
     query_norm: QueryNorm = QueryNorm.NONE
+    query_norm_if: str = ""  # the setting that decides whether there are such norms
     sinks: bool = False
     gated_query: bool = False  # the query projection holds an output gate as large as the queries
     output_gate: str = ""  # the name of a projection that gates what attention gives
@@ -138,7 +138,20 @@ _CHATGLM = Family(
 )
 _MIXTRAL = Family(feed_forward="block_sparse_moe")
 _DEEPSEEK = Family(shared="shared_experts", correction_bias=True, query_bias="attention_bias")
-_GLM4_MOE = Family(shared="shared_experts", correction_bias=True, query_bias="attention_bias")
+_GLM4_MOE = Family(
+    shared="shared_experts",
+    correction_bias=True,
+    query_bias="attention_bias",
+    query_norm=QueryNorm.PER_HEAD,
+    query_norm_if="use_qk_norm",
+)
+_COHERE = Family(
+    norms=("input_layernorm",),
+    query_bias="attention_bias",
+    output_bias="attention_bias",
+    query_norm=QueryNorm.WHOLE,
+    query_norm_if="use_qk_norm",
+)
 _QWEN3_5 = Family(
     query_norm=QueryNorm.PER_HEAD,
     query_bias="attention_bias",
@@ -162,6 +175,9 @@ _MINIMAX_M3 = Family(
     query_norm=QueryNorm.PER_HEAD,
     correction_bias=True,
     shared="shared_experts",
+)
+_STABLELM = Family(
+    query_bias="use_qkv_bias", norm_bias=True, query_norm=QueryNorm.WHOLE, query_norm_if="qk_layernorm"
 )
 _STEP = Family(
     query_norm=QueryNorm.PER_HEAD,
@@ -207,8 +223,8 @@ FAMILIES: dict[str, Family] = {
     "chatglm": _CHATGLM,
     "codegen": _GPTJ,
     "codeshell": _GPT,
-    "cohere": Family(norms=("input_layernorm",), query_bias="attention_bias", output_bias="attention_bias"),
-    "cohere2": Family(norms=("input_layernorm",), query_bias="attention_bias", output_bias="attention_bias"),
+    "cohere": _COHERE,
+    "cohere2": _COHERE,
     "dbrx": Family(
         layer="transformer.blocks.{}",
         attention="norm_attn_norm.attn",
@@ -466,8 +482,8 @@ FAMILIES: dict[str, Family] = {
     "smollm3": _LLAMA,
     "solar": _LLAMA,
     "solar_open": _GLM4_MOE,
-    "stablelm": Family(query_bias="use_qkv_bias", norm_bias=True),
-    "stablelm_epoch": Family(query_bias="use_qkv_bias", norm_bias=True),
+    "stablelm": _STABLELM,
+    "stablelm_epoch": _STABLELM,
     "starcoder2": Family(
         query_bias="use_bias",
         output_bias="use_bias",

@@ -179,6 +179,8 @@ def mllama_vision(vision: Settings, name: str) -> Iterator[Part]:
     for place in ("pre", "post"):
         yield from plain(f"{name}.{place}_tile_positional_embedding.embedding", kinds + 1, tiles * hidden)
         yield from plain(f"{name}.layernorm_{place}", hidden, bias=True)
+    gates = 2 * (vision.number("num_global_layers") or 8) + 3  # of gated layers, tiles and positions
+    yield from bare(f"{name}.gates", gates)
     count = vision.needed("num_hidden_layers") + (vision.number("num_global_layers") or 8)
     for layer in range(count):
         prefix = f"{name}.layers.{layer}"
