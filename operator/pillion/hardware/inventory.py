@@ -44,14 +44,16 @@ def inventory(nodes: Sequence[Raw], pods: Iterable[Raw]) -> Inventory:
             if other_kind:
                 notes.append(f"node {name} has {total} x {resource}, which this version cannot plan with")
                 continue
-            described = node_labels.describe(resource, room.labels, total=total)
+            said = node_labels.relevant(room.labels)
+            described = node_labels.describe(resource, said, total=total)
             if isinstance(described, Unreadable):
                 notes.append(f"node {name} has {total} x {resource}: {described.why}")
                 unreadable.add(resource)
                 continue
             there = NodeAccelerators(room=room, total=total, free=max(0, total - used.get(resource, 0)))
-            members.append(pools.Member(described=described, there=there, resource=resource))
-            differing = node_labels.disagreement(described, room.labels)
+            ways = node_labels.namings(described, said)
+            members.append(pools.Member(described=described, there=there, resource=resource, namings=ways))
+            differing = node_labels.disagreement(described, said)
             if differing is not None:
                 remarks.append(f"node {name}: {differing}")
     return Inventory(

@@ -56,13 +56,9 @@ def relevant(labels: Labels) -> Relevant:
     )
 
 
-def describe(resource: str, labels: Labels, *, total: int = 1) -> Described | Unreadable:
-    """What the labels say of a resource of which the node offers `total`, or what is missing."""
-    return _described(resource, relevant(labels), total)
-
-
 @functools.lru_cache(maxsize=4096)
-def _described(resource: str, found: Relevant, total: int) -> Described | Unreadable:
+def describe(resource: str, found: Relevant, *, total: int = 1) -> Described | Unreadable:
+    """What the labels say of a resource of which the node offers `total`, or what is missing."""
     labels = dict(found)
     looked: Described | Unreadable | None
     if resource == AMD:
@@ -85,25 +81,17 @@ def _described(resource: str, found: Relevant, total: int) -> Described | Unread
     return Unreadable(why=missing)
 
 
-def namings(described: Described, labels: Labels) -> tuple[Naming, ...]:
-    """All ways in which a node's labels name the product, the cloud's first: its autoscaler knows those."""
-    return _namings(described, relevant(labels))
-
-
 @functools.lru_cache(maxsize=4096)
-def _namings(described: Described, found: Relevant) -> tuple[Naming, ...]:
+def namings(described: Described, found: Relevant) -> tuple[Naming, ...]:
+    """All ways in which a node's labels name the product, the cloud's first: its autoscaler knows those."""
     own = _canonical(described.product)
     by_cloud = [naming for product, naming in clouds.namings(dict(found)) if _canonical(product) == own]
     return tuple(dict.fromkeys((*by_cloud, described.naming)))
 
 
-def disagreement(described: Described, labels: Labels) -> str | None:
-    """What the cloud calls the card, where it is another one than the one that was found there."""
-    return _disagreement(described, relevant(labels))
-
-
 @functools.lru_cache(maxsize=4096)
-def _disagreement(described: Described, found: Relevant) -> str | None:
+def disagreement(described: Described, found: Relevant) -> str | None:
+    """What the cloud calls the card, where it is another one than the one that was found there."""
     if not described.naming[0][0].startswith(nvidia.RESOURCE):
         return None
     for product, naming in clouds.namings(dict(found)):

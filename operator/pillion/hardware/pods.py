@@ -38,8 +38,17 @@ def taken_by_node(pods: Iterable[Raw]) -> dict[str, dict[str, int]]:
         if of_node is None:
             of_node = taken[node] = {PODS: 0}
         of_node[PODS] += 1
-        _add(of_node, requests(spec))
+        if _only_containers(spec):
+            # Most pods: what their containers request adds up, on the node as in the pod.
+            for container in spec.get("containers") or ():
+                _add(of_node, _container_requests(container))
+        else:
+            _add(of_node, requests(spec))
     return taken
+
+
+def _only_containers(spec: Raw) -> bool:
+    return not (spec.get("initContainers") or spec.get("overhead") or spec.get("resources"))
 
 
 def requests(spec: Raw, *, leave_out: Callable[[str], bool] | None = None) -> Mapping[str, int]:

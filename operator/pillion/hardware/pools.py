@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pillion.hardware import labels as node_labels
 from pillion.hardware.described import Described, Naming
 from pillion.hardware.model import AcceleratorPool, NodeAccelerators, Raw
 
@@ -23,11 +22,7 @@ class Member:
     described: Described
     there: NodeAccelerators
     resource: str
-
-    @property
-    def namings(self) -> tuple[Naming, ...]:
-        """The ways in which the node's labels name them."""
-        return node_labels.namings(self.described, self.there.room.labels)
+    namings: tuple[Naming, ...]  # the ways in which the node's labels name them
 
 
 def pools(members: Sequence[Member]) -> tuple[AcceleratorPool, ...]:

@@ -4,7 +4,7 @@ The same rules as the scheduler's node selector, required node affinity, and tai
 because they never keep a pod away.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pillion.hardware.model import Raw
@@ -38,7 +38,18 @@ def affinity_allows(affinity: Raw | None, *, labels: Mapping[str, str], node_nam
     required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return True
-    return any(_term_matches(term, labels, node_name) for term in required.get("nodeSelectorTerms") or ())
+    return any(_term_matches(term, labels, node_name) for term in _required_terms(affinity))
+
+
+def expressions(affinity: Raw | None) -> Iterator[Raw]:
+    """The requirements on labels in a required node affinity."""
+    for term in _required_terms(affinity):
+        yield from term.get("matchExpressions") or ()
+
+
+def names_nodes(affinity: Raw | None) -> bool:
+    """Whether a required node affinity looks at nodes' fields, of which there is their name."""
+    return any(term.get("matchFields") for term in _required_terms(affinity))
 
 
 def requirements_match(requirements: Iterable[Raw], labels: Mapping[str, str]) -> bool:
@@ -50,6 +61,13 @@ def described(taint: Raw) -> str:
     """A taint as kubectl writes it."""
     value = f"={taint['value']}" if taint.get("value") else ""
     return f"{taint.get('key', '')}{value}:{taint.get('effect', '')}"
+
+
+def _required_terms(affinity: Raw | None) -> Sequence[Raw]:
+    node_affinity = (affinity or {}).get("nodeAffinity") or {}
+    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms: Sequence[Raw] = required.get("nodeSelectorTerms") or ()
+    return terms
 
 
 def _tolerates(toleration: Raw, taint: Raw) -> bool:

@@ -81,6 +81,19 @@ def of_rules(
         )
 
 
+def labels_of_rules(spec: ModelDeploymentSpec, target: TargetShape) -> Iterator[str]:
+    """The labels that `of_rules` looks at."""
+    yield _SYSTEM_LABEL
+    yield from spec.hardware.node_selector
+    yield from target.node_selector
+    yield from (each["key"] for each in scheduling.expressions(target.affinity) if each.get("key"))
+
+
+def rules_name_nodes(target: TargetShape) -> bool:
+    """Whether the target's affinity names nodes themselves, as a DaemonSet's does."""
+    return scheduling.names_nodes(target.affinity)
+
+
 def of_driver(room: NodeRoom, cuda: engines.Cuda | None) -> Iterator[Obstacle]:
     """A driver that is too old for the engine's image, where both are known."""
     if cuda is None or room.driver is None:

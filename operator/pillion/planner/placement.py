@@ -6,10 +6,12 @@ the target's own engines hold: they come free when the pods are replaced.
 
 import itertools
 from collections import defaultdict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 from pillion import engines
+from pillion.api.modeldeployment import ModelDeploymentSpec
 from pillion.hardware import AcceleratorPool, NodeAccelerators, NodeRoom, clouds
 from pillion.planner import obstacles
 from pillion.planner.model import PlanRequest, TargetShape
@@ -103,20 +105,26 @@ def open_to(request: PlanRequest, pool: AcceleratorPool | None, cuda: engines.Cu
         else [(node.room, node) for node in pool.nodes]
     )
     tolerations = obstacles.tolerations(request.spec, target, pool)
+    engines_resource = pool.resource if pool is not None else None
+    kind = _kinds(request.spec, target, resource=engines_resource)
+    known: dict[Hashable, Obstacle | None] = {}
     rooms: list[NodeRoom] = []
     accelerators: list[NodeAccelerators] = []
     outdated: list[NodeAccelerators] = []
     closed: list[Obstacle] = []
     for room, node in there:
-        obstacle = next(
-            itertools.chain(
-                obstacles.of_rules(room, request.spec, target, tolerations),
-                obstacles.of_other_accelerators(
-                    room, target, request.inventory, engines=pool.resource if pool is not None else None
+        of_kind = kind(room)
+        if of_kind not in known:
+            known[of_kind] = next(
+                itertools.chain(
+                    obstacles.of_rules(room, request.spec, target, tolerations),
+                    obstacles.of_other_accelerators(
+                        room, target, request.inventory, engines=engines_resource
+                    ),
                 ),
-            ),
-            None,
-        )
+                None,
+            )
+        obstacle = known[of_kind]
         if obstacle is not None:
             closed.append(obstacle)
             continue
@@ -131,6 +139,24 @@ def open_to(request: PlanRequest, pool: AcceleratorPool | None, cuda: engines.Cu
     return Open(
         rooms=tuple(rooms), accelerators=tuple(accelerators), closed=tuple(closed), outdated=tuple(outdated)
     )
+
+
+def _kinds(
+    spec: ModelDeploymentSpec, target: TargetShape, *, resource: str | None
+) -> Callable[[NodeRoom], Hashable]:
+    """What of a node decides whether the rules let pods in: a large cluster has few kinds of nodes.
+
+    A node is a kind of its own where a rule names nodes, or looks at what else they have.
+    """
+    keys = sorted({*obstacles.labels_of_rules(spec, target)})
+    each_its_own = obstacles.rules_name_nodes(target) or set(target.accelerators) - {resource}
+
+    def kind(room: NodeRoom) -> Hashable:
+        taints = tuple(tuple(sorted(taint.items())) for taint in room.taints)
+        name = room.name if each_its_own else ""
+        return (room.obstacle, taints, name, *(room.labels.get(key) for key in keys))
+
+    return kind
 
 
 def asked_of_nodes(
@@ -170,14 +196,18 @@ def on_accelerators(
     per_pod = count + own_requests
     closed = list(there.closed)
     eligible: list[NodeAccelerators] = []
+    known: dict[Hashable, Obstacle | None] = {}
     for each in there.accelerators:
-        obstacle = next(
-            itertools.chain(
-                obstacles.of_size(each.room, target, needs),
-                obstacles.of_accelerators(each, per_pod=per_pod),
-            ),
-            None,
-        )
+        size = (*_size(each.room), each.total)
+        if size not in known:
+            known[size] = next(
+                itertools.chain(
+                    obstacles.of_size(each.room, target, needs),
+                    obstacles.of_accelerators(each, per_pod=per_pod),
+                ),
+                None,
+            )
+        obstacle = known[size]
         if obstacle is None:
             eligible.append(each)
         else:
@@ -203,8 +233,12 @@ def on_cpu(request: PlanRequest, there: Open, *, needs: Needs) -> Placement:
     target = request.target or TargetShape(pods=1)
     closed = list(there.closed)
     eligible: list[NodeRoom] = []
+    known: dict[Hashable, Obstacle | None] = {}
     for room in there.rooms:
-        obstacle = next(obstacles.of_size(room, target, needs), None)
+        size = _size(room)
+        if size not in known:
+            known[size] = next(obstacles.of_size(room, target, needs), None)
+        obstacle = known[size]
         if obstacle is None:
             eligible.append(room)
         else:
@@ -228,6 +262,10 @@ def _pods_that_fit(room: NodeRoom, target: TargetShape, needs: Needs, *, empty: 
     if memory:
         bounds.append((room.allocatable_memory_bytes if empty else room.free_memory_bytes) // memory)
     return min(bounds)
+
+
+def _size(room: NodeRoom) -> tuple[int, int, int]:
+    return (room.allocatable_cpu_millis, room.allocatable_memory_bytes, room.allocatable_ephemeral_bytes)
 
 
 def _slots(pods: int, target: TargetShape) -> int:

@@ -10,13 +10,13 @@ MIB = 2**20
 
 
 def read(found: dict[str, str], resource: str = NVIDIA, total: int = 1) -> described.Described:
-    answer = labels.describe(resource, found, total=total)
+    answer = labels.describe(resource, labels.relevant(found), total=total)
     assert isinstance(answer, described.Described), answer
     return answer
 
 
 def unread(found: dict[str, str], resource: str = NVIDIA, total: int = 1) -> str:
-    answer = labels.describe(resource, found, total=total)
+    answer = labels.describe(resource, labels.relevant(found), total=total)
     assert isinstance(answer, described.Unreadable), answer
     return answer.why
 
@@ -227,18 +227,20 @@ def test_the_one_that_looked_is_believed_and_the_difference_told() -> None:
     both = {**sets.GFD_L4, **sets.GKE_L4, "cloud.google.com/gke-accelerator": "nvidia-tesla-t4"}
     answer = read(both)
     assert answer.product == "NVIDIA-L4"
-    assert labels.disagreement(answer, both) == (
+    assert labels.disagreement(answer, labels.relevant(both)) == (
         "nvidia.com/gpu.product=NVIDIA-L4 and cloud.google.com/gke-accelerator=nvidia-tesla-t4 name different cards; "
         "the first is believed"
     )
-    assert [naming[0][0] for naming in labels.namings(answer, both)] == ["nvidia.com/gpu.product"]
+    assert [naming[0][0] for naming in labels.namings(answer, labels.relevant(both))] == [
+        "nvidia.com/gpu.product"
+    ]
 
 
 def test_where_both_agree_the_clouds_label_comes_first() -> None:
     both = {**sets.GFD_L4, **sets.GKE_L4}
     answer = read(both)
-    assert labels.disagreement(answer, both) is None
-    assert [naming[0][0] for naming in labels.namings(answer, both)] == [
+    assert labels.disagreement(answer, labels.relevant(both)) is None
+    assert [naming[0][0] for naming in labels.namings(answer, labels.relevant(both))] == [
         "cloud.google.com/gke-accelerator",
         "nvidia.com/gpu.product",
     ]
