@@ -1,0 +1,1 @@
+"""How near do estimates come to what engines printed when they started?"""
