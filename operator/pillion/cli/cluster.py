@@ -5,9 +5,11 @@ planned without, where that makes sense.
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from kubernetes.aio import config as kubernetes_config
 
 from pillion import hardware
@@ -15,7 +17,7 @@ from pillion.api import names
 from pillion.api.modeldeployment import ModelDeployment
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError, FailedError
-from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, workload_key
+from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, said_of, workload_key
 from pillion.controller.others import Others, read_plan
 from pillion.controller.store import Key, Store, models_of
 from pillion.controller.surroundings import Snapshot
@@ -28,6 +30,16 @@ __all__ = ["connecting", "default_namespace", "surroundings"]
 _NO_CLUSTER = (
     "no cluster to plan for: give --gpu L4 (imagined nodes), --inventory FILE (kubectl get nodes,pods -A -o json), or "
     "a kubeconfig (--context NAME, --kubeconfig FILE, KUBECONFIG)"
+)
+# A kubeconfig is anybody's file, and its libraries read it without looking first.
+_UNREADABLE = (
+    kubernetes_config.ConfigException,
+    yaml.YAMLError,
+    AttributeError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
 )
 _NOT_FINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 
@@ -74,7 +86,7 @@ async def connecting(kubeconfig: Path | None, context: str | None) -> Cluster:
     """
     try:
         return await Cluster.connect(None if kubeconfig is None else str(kubeconfig), context)
-    except (kubernetes_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
 
 
@@ -86,9 +98,9 @@ def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
     """
     try:
         contexts, active = kubernetes_config.list_kube_config_contexts(  # type: ignore[no-untyped-call] # has none
-            None if kubeconfig is None else str(kubeconfig)
+            os.environ.get("KUBECONFIG") if kubeconfig is None else str(kubeconfig)
         )
-    except (kubernetes_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         if kubeconfig is None and context is None:
             raise BadInputError(_NO_CLUSTER) from error
         raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
@@ -131,7 +143,7 @@ async def _read(cluster: Cluster, deployments: Sequence[ModelDeployment], namesp
         namespace=namespace,
         workloads=targets,
         neighbours=lambda deployment: seen.neighbours(deployment, namespace),
-        notes=tuple(notes),
+        notes=(*notes, *said_of(inventory)),
     )
 
 

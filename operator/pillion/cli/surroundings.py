@@ -13,7 +13,16 @@ from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError
 from pillion.controller import workloads
 
-__all__ = ["Neighbours", "Surroundings", "WorkloadKey", "imagined", "pods_of", "saved", "workload_key"]
+__all__ = [
+    "Neighbours",
+    "Surroundings",
+    "WorkloadKey",
+    "imagined",
+    "pods_of",
+    "said_of",
+    "saved",
+    "workload_key",
+]
 
 _TARGETS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 WorkloadKey = tuple[str, str, str]  # namespace, kind, name
@@ -98,18 +107,26 @@ def saved(path: str, *, namespace: str) -> Surroundings:
         )
     pods = by_kind.get("Pod", [])
     notes = (
-        [] if pods else [f"{name} holds no pods, so everything counts as free (kubectl get nodes,pods -A)."]
+        () if pods else (f"{name} holds no pods, so everything counts as free (kubectl get nodes,pods -A).",)
     )
+    inventory = _inventory(by_kind["Node"], pods, name)
     return Surroundings(
-        inventory=_inventory(by_kind["Node"], pods, name),
+        inventory=inventory,
         namespace=namespace,
         workloads={
             workload_key(workload, namespace): workload
             for kind in _TARGETS
             for workload in by_kind.get(kind, ())
         },
-        notes=tuple(notes),
+        notes=(*notes, *said_of(inventory)),
     )
+
+
+def said_of(inventory: hardware.Inventory, *, told: int = 5) -> tuple[str, ...]:
+    """What was seen of the nodes' accelerators and cannot be planned with, or contradicts itself: the first few."""
+    found = (*inventory.notes, *inventory.remarks)
+    more = (f"and {len(found) - told} more nodes like these",) if len(found) > told else ()
+    return (*found[:told], *more)
 
 
 def _counted(by_kind: Mapping[str, Sequence[Raw]]) -> str:

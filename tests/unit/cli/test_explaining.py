@@ -1,0 +1,264 @@
+"""`pillion why` and `pillion inject`: what stands behind a plan, and what admission would make of a pod."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from pillion import injection
+from pillion.cli import grounds
+from pillion.facts import Basis
+from tests.unit.cli import api_server, objects
+from tests.unit.cli.test_planning_in_a_cluster import gpu_plan, sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.unit.cli.conftest import Ended
+
+    Pillion = Callable[..., Ended]
+    Written = Callable[..., Path]
+
+CORPUS = Path(__file__).resolve().parents[2] / "corpus"
+STATUS: dict[str, Any] = {
+    "conditions": [
+        {"type": "Planned", "status": "True", "reason": "Planned", "message": "vLLM serves it."},
+        {"type": "Ready", "status": "False", "reason": "PodsMissed", "message": "One pod has no engine."},
+    ],
+    "warnings": [{"reason": "NoChatTemplate", "message": "It has none."}],
+    "candidates": [
+        {
+            "checkpoint": "a/b",
+            "quantization": "None",
+            "product": "Tesla-T4",
+            "count": 2,
+            "reason": "WeightsExceedMemory",
+            "message": "Needs more.",
+        }
+    ],
+    "observed": {"kvCacheTokens": 70_000, "plannedKvCacheTokens": 65_536},
+}
+
+
+def told() -> dict[str, Any]:
+    """A ModelDeployment that the operator has looked at."""
+    made = objects.deployment()
+    return {**made, "metadata": {"name": "chat", "namespace": "shop"}, "status": STATUS}
+
+
+def compiled(name: str = "chat") -> dict[str, Any]:
+    made = sidecar(name, owner="uid-1", plan=gpu_plan())
+    return {**made, "kind": "ModelSidecar", "metadata": {**made["metadata"], "namespace": "shop"}}
+
+
+def test_the_assumed_numbers_are_told_without_a_name(pillion: Pillion) -> None:
+    ended = pillion("why", "-o", "json")
+    assert ended.code == 0
+    assert {number["basis"] for number in ended.json["numbers"]} == {"Assumed"}
+    assert all(number["source"] for number in ended.json["numbers"])
+
+    every = pillion("why", "--all", "-o", "json").json["numbers"]
+    assert {"Assumed", "Fitted"} <= {number["basis"] for number in every}
+    assert len(every) == len(grounds.all_grounds())
+    assert "assumed" in pillion("why").out
+
+
+def test_the_softest_numbers_come_first() -> None:
+    bases = [ground.fact.basis for ground in grounds.all_grounds()]
+    assert bases[0] is Basis.ASSUMED
+    assert bases == sorted(bases, key=list(reversed(Basis)).index)
+
+
+def test_a_saved_object_is_explained(pillion: Pillion, written: Written) -> None:
+    ended = pillion("why", "chat", "-f", written(told(), compiled()))
+
+    assert ended.code == 0
+    for said in (
+        "shop/chat",
+        "Ready: False, PodsMissed: One pod has no engine.",
+        gpu_plan().sentence,
+        "NoChatTemplate: It has none.",
+        "a/b, 16 bit, 2 x Tesla-T4 WeightsExceedMemory",
+        "The engine's KV cache holds 70,000 tokens, where the plan counted on 65,536.",
+        "Memory of NVIDIA-L4, seen on such a card",
+        "What the numbers rest on, the softest first",
+    ):
+        assert " ".join(said.split()) in ended.words
+
+
+def test_an_explanation_for_programs(pillion: Pillion, written: Written) -> None:
+    found = pillion("why", "chat", "-f", written(told(), compiled()), "-o", "json").json
+    assert found["plan"] == gpu_plan().to_status()
+    assert found["candidates"] == STATUS["candidates"]
+    assert found["numbers"]
+
+
+@pytest.mark.parametrize("annotation", ["{", '{"checkpoint": 3}', "null"])
+def test_a_plan_of_another_version_is_told_from_status(
+    pillion: Pillion, written: Written, annotation: str
+) -> None:
+    made = compiled()
+    made["metadata"]["annotations"] = dict.fromkeys(made["metadata"]["annotations"], annotation)
+    shown = {**told(), "status": {**STATUS, "plan": gpu_plan().to_status()}}
+    ended = pillion("why", "chat", "-f", written(shown, made))
+    assert ended.code == 0
+    assert "as status tells it" in ended.words
+
+
+def test_one_that_nobody_looked_at_yet(pillion: Pillion, written: Written) -> None:
+    ended = pillion("why", "chat", "-f", written(objects.deployment()))
+    assert ended.code == 0
+    assert "The operator has not looked at it yet" in ended.words
+
+
+def test_a_file_without_it(pillion: Pillion, written: Written) -> None:
+    ended = pillion("why", "other", "-f", written(told()))
+    assert ended.code == 2
+    assert "holds no ModelDeployment other" in ended.err
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[api_server.Server]:
+    with api_server.serving(tmp_path, namespace="shop") as there:
+        yield there
+
+
+def test_a_live_object_is_explained(pillion: Pillion, cluster: api_server.Server) -> None:
+    cluster.put("ModelDeployment", told(), namespace="shop")
+    cluster.put("ModelSidecar", compiled(), namespace="shop")
+    assert gpu_plan().sentence in pillion("why", "chat", "--kubeconfig", cluster.kubeconfig).words
+
+    missing = pillion("why", "other", "--kubeconfig", cluster.kubeconfig)
+    assert missing.code == 1
+    assert "namespace shop has no ModelDeployment other" in missing.err
+
+
+def marked(**more: Any) -> dict[str, Any]:
+    """A pod that asks for the model."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "web",
+            "labels": {"pillion.dev/inject": "true"},
+            "annotations": {"model.pillion.dev/chat": ""},
+        },
+        "spec": {"containers": [{"name": "app", "image": "app:1"}], **more},
+    }
+
+
+def runnable() -> dict[str, Any]:
+    """A ModelSidecar that the API would take: the corpus's first."""
+    made: dict[str, Any] = next(iter(yaml.safe_load_all((CORPUS / "sidecars.yaml").read_text())))
+    return made
+
+
+def test_a_pod_is_printed_as_admission_would_make_it(pillion: Pillion, written: Written) -> None:
+    sidecars = written(runnable(), name="sidecars.yaml")
+    ended = pillion("inject", "-f", written(marked()), "--sidecars", sidecars)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert yaml.safe_load(ended.out) == injection.inject(marked(), [runnable()])
+    assert [each["name"] for each in yaml.safe_load(ended.out)["spec"]["containers"]] == [
+        "app",
+        "pillion-chat",
+    ]
+
+
+def test_a_template_is_injected_into_and_other_objects_stay(pillion: Pillion, written: Written) -> None:
+    workload = objects.workload()
+    pod = marked()
+    workload["spec"]["template"] = {"metadata": pod["metadata"], "spec": pod["spec"]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {}}
+    ended = pillion(
+        "inject", "-f", written(workload, service), "--sidecars", written(runnable(), name="s.yaml")
+    )
+
+    changed, same = yaml.safe_load_all(ended.out)
+    assert len(changed["spec"]["template"]["spec"]["containers"]) == 2
+    assert "namespace" not in changed["spec"]["template"]["metadata"]
+    assert same == service
+
+
+@pytest.mark.parametrize(
+    ("pod", "said"),
+    [
+        pytest.param(
+            marked(hostNetwork=True),
+            "model chat: HostNetwork: Pods with hostNetwork",
+            id="the node's network",
+        ),
+        pytest.param({**marked(), "metadata": {"name": "web"}}, "the pod asks for no model", id="no marker"),
+        pytest.param(
+            {**marked(), "metadata": {"name": "web", "annotations": {"model.pillion.dev/chat": ""}}},
+            "model chat: NotMarked: the pod has no label pillion.dev/inject",
+            id="no label",
+        ),
+        pytest.param(
+            {
+                **marked(),
+                "metadata": {**marked()["metadata"], "annotations": {"model.pillion.dev/other": ""}},
+            },
+            "asks for model other, and there is no such ModelSidecar; there are: chat",
+            id="another model",
+        ),
+    ],
+)
+def test_why_a_pod_does_not_get_its_engine(
+    pillion: Pillion, written: Written, pod: dict[str, Any], said: str
+) -> None:
+    ended = pillion("inject", "-f", written(pod), "--sidecars", written(runnable(), name="sidecars.yaml"))
+    assert ended.code == 1
+    assert said in ended.err
+    assert yaml.safe_load(ended.out) == pod
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        pytest.param({"kind": "Pod", "metadata": {}, "spec": []}, "a list", id="a spec that is a list"),
+        pytest.param(
+            {"kind": "Pod", "spec": {"containers": []}}, "metadata and spec.containers", id="no metadata"
+        ),
+        pytest.param(
+            {"kind": "Job", "metadata": {}, "spec": {}},
+            "spec.template.spec.containers",
+            id="no template",
+        ),
+        pytest.param(
+            {**marked(), "spec": {"containers": ["app"]}},
+            "the pod is not as Kubernetes takes it",
+            id="a text for a container",
+        ),
+    ],
+)
+def test_a_pod_that_is_none(pillion: Pillion, written: Written, document: dict[str, Any], said: str) -> None:
+    ended = pillion(
+        "inject", "-f", written(document), "--sidecars", written(runnable(), name="sidecars.yaml")
+    )
+    assert ended.code == 2
+    assert said in ended.err
+
+
+def test_sidecars_that_are_none(pillion: Pillion, written: Written) -> None:
+    ended = pillion("inject", "-f", written(marked()), "--sidecars", written(marked(), name="sidecars.yaml"))
+    assert ended.code == 2
+    assert "holds no ModelSidecar" in ended.err
+
+    broken = {**runnable(), "spec": {"formatVersion": "one"}}
+    ended = pillion("inject", "-f", written(marked()), "--sidecars", written(broken, name="sidecars.yaml"))
+    assert ended.code == 2
+    assert "spec.formatVersion" in ended.err
+
+
+def test_a_clusters_sidecars_are_taken(
+    pillion: Pillion, cluster: api_server.Server, written: Written
+) -> None:
+    cluster.put("ModelSidecar", runnable(), namespace="shop")
+    ended = pillion("inject", "-f", written(marked()), "--kubeconfig", cluster.kubeconfig)
+    assert (ended.code, ended.err) == (0, "")
+    assert len(yaml.safe_load(ended.out)["spec"]["containers"]) == 2
+    assert ended.out.count("namespace:") == 0
