@@ -77,7 +77,7 @@ def _declared(declared: Json) -> Quantization:
             scheme=scheme,
             bits=_number(declared, "bits", "w_bit") or usual_bits,
             calibrated=True,
-            group_size=_number(declared, "group_size", "q_group_size"),
+            group_size=_number(declared, "group_size", "q_group_size") or _block_size(declared),
         )
     return Quantization(
         method=method or "unknown",
@@ -142,6 +142,13 @@ def _compressed_scheme(weights: Json, activations: Json) -> str:
             return "W4A8" if activation_bits == 8 else "W4A16"
         case _:
             return f"compressed-tensors {kind}{bits}"
+
+
+def _block_size(declared: Json) -> int | None:
+    """The side of the blocks that share a scale, where FP8 weights are quantized so."""
+    block = declared.get("weight_block_size")
+    side = block[-1] if isinstance(block, list | tuple) and block else None
+    return side if isinstance(side, int) and side > 0 else None
 
 
 def _is_fp8(scheme: object) -> bool:

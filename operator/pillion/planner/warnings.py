@@ -191,9 +191,9 @@ def _about_the_rollout(trial: Trial, plan: Plan) -> Iterator[Warned]:
             yield Warned(
                 reason=Reason.AUTOSCALER_MAY_BLOCK,
                 message=f"Pods ask for {plan.product} by the label {plan.node_requirements[0]['key']}, which is "
-                "written once a node is there, and which an autoscaler may not expect of its new nodes. Name them by its "
-                "own label in spec.hardware.nodeSelector (on GKE cloud.google.com/gke-accelerator), and that is asked for "
-                "instead.",
+                "written once a node is there, and which an autoscaler may not expect of its new nodes. Name them by "
+                "its own label in spec.hardware.nodeSelector (on GKE cloud.google.com/gke-accelerator), and that is "
+                "asked for instead.",
             )
         return
     if target is None:
