@@ -14,6 +14,7 @@ import asyncio
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from benchmarks.scenarios.scenario import OnCluster
 
 EVERYTHING = "all"
+# What a scenario can end in; the others are measured all the same. What starts a cluster asserts what has to come up.
+EXPECTED = (ClusterError, ApiError, TimeoutError, AssertionError)
 
 
 def main() -> int:
@@ -47,8 +50,9 @@ def main() -> int:
         started = time.monotonic()
         try:
             outcomes.append(_measured(scenario, profile=options.profile))
-        except (ClusterError, ApiError, TimeoutError) as error:
-            _say(f"{scenario.name}: {error}")
+        except EXPECTED as error:
+            traceback.print_exc()
+            _say(f"{scenario.name}: {error or repr(error)}")
             failed = True
         _say(f"{scenario.name}: {time.monotonic() - started:.0f} s, with all that was started for it")
     machine, version = Machine.this(), binaries.DEFAULT_KUBERNETES_VERSION

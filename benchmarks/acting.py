@@ -98,19 +98,23 @@ async def add_targets(api: Api, eyes: Eyes, names: Sequence[str], *, replicas: i
         )
 
 
-def model(name: str, *, repo: str = models.TINY_RIVER, target: bool = True, **spec: object) -> Raw:
-    """A ModelDeployment of that name, for the target of that name."""
-    return stage.model(NAMESPACE, repo, name=name, target=name if target else None, **spec)
+def model(
+    name: str, *, repo: str = models.TINY_RIVER, target: str | None = None, spec: Raw | None = None
+) -> Raw:
+    """A ModelDeployment, with more of its spec where more is to be said; without a target pods opt in themselves."""
+    return stage.model(NAMESPACE, repo, name=name, target=target, **(spec or {}))
 
 
-async def serve(api: Api, eyes: Eyes, name: str, *, since: float | None = None, **spec: object) -> Served:
+async def serve(
+    api: Api, eyes: Eyes, name: str, *, since: float | None = None, spec: Raw | None = None
+) -> Served:
     """Create a ModelDeployment, and see what it gets. The clock starts with the request, or has started before."""
     loop = asyncio.get_running_loop()
     sidecar = eyes.sidecars.when(name, lambda _: True)
     marked = eyes.targets.when(name, lambda target: states.marker(target, name) is not None)
     told = eyes.models.when(name, states.is_told)
     started = loop.time() if since is None else since
-    await api.create(MODEL_DEPLOYMENTS, model(name, **spec))
+    await api.create(MODEL_DEPLOYMENTS, model(name, target=name, spec=spec))
     return Served(
         sidecar=await soon(sidecar, f"ModelSidecar {name}") - started,
         marked=await soon(marked, f"marker on Deployment {name}") - started,

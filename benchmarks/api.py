@@ -115,6 +115,10 @@ class Api:
         """Delete an object."""
         await self._send("DELETE", collection.path(namespace, name), None)
 
+    async def delete_at(self, path: str) -> None:
+        """Delete what has a path of its own."""
+        await self._send("DELETE", path, None)
+
     async def post(self, path: str, body: Raw) -> Raw:
         """Create an object at a path of its own."""
         return await self._send("POST", path, body)

@@ -51,8 +51,8 @@ class Bench:
 
     @property
     def operator_pids(self) -> list[int]:
-        """The operator and whatever it started."""
-        return consumption.tree(self.operator.pid)
+        """The operator and whatever it started; nothing while it is stopped."""
+        return consumption.tree(self.operator.pid) if self.operator.running else []
 
     @property
     def all_pids(self) -> list[int]:

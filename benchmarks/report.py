@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from benchmarks.results import Load, Outcome, Requests
 
 
+COLUMNS = 120  # in a file, whose width nobody knows
+
+
 def as_json(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcome]) -> str:
     """For programs."""
     told = {
@@ -29,6 +32,8 @@ def as_json(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcom
 def show(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcome]) -> None:
     """For people."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=COLUMNS)
     console.print(
         f"{machine.cores} cores ({machine.processor}), {machine.memory_gib} GiB, Linux {machine.kernel}, "
         f"Python {machine.python}, Kubernetes {kubernetes_version} (etcd without fsync, all on this machine)"

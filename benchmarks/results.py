@@ -70,7 +70,7 @@ class Requests:
             per=per,
             counted=_by_kind(counted, each),
             apart=_by_kind(apart, each),
-            writes=sum(request.verb in WRITES for request in counted) / each,
+            writes=len(writes(counted)) / each,
         )
 
 
@@ -117,6 +117,11 @@ def percentile(values: Sequence[float], part: int) -> float:
     """The smallest value that `part` per cent of all values do not pass."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(part / 100 * len(ordered)) - 1)]
+
+
+def writes(requests: Iterable[Request]) -> list[Request]:
+    """Those that change something, leases, events and dry runs apart."""
+    return [request for request in requests if request.verb in WRITES and not _is_apart(request)]
 
 
 def _is_apart(request: Request) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.acting import Eyes
 from benchmarks.api import Api
-from benchmarks.scenarios import responding, resting
+from benchmarks.scenarios import admission, failing, many_pods, programs, responding, resting, starting
 from benchmarks.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "Scenario", "on_cluster"]
 
 ALL: dict[str, Scenario] = {
-    scenario.name: scenario for scenario in (*responding.SCENARIOS, *resting.SCENARIOS)
+    scenario.name: scenario
+    for module in (responding, resting, starting, failing, many_pods, admission, programs)
+    for scenario in module.SCENARIOS
 }
 
 

@@ -15,12 +15,11 @@ from benchmarks import acting, engines, meter, states
 from benchmarks.acting import gather, prepare
 from benchmarks.api import NODES, PODS, at_once
 from benchmarks.bench import FLOOR_NAMESPACE
+from benchmarks.gpu_nodes import gpu_node
 from benchmarks.meter import KIB, MIB, Meter
 from benchmarks.results import Measure, Outcome, Requests
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.seeing import soon
-from tests.cluster import nodes
-from tests.cluster.components import HOST
 
 if TYPE_CHECKING:
     from benchmarks.acting import Eyes
@@ -31,6 +30,7 @@ SERVING = 20
 SECONDS = 60.0
 GPU_NODES = 500
 GPUS_PER_NODE = 4
+PRODUCT = "NVIDIA-L4"
 HEARTBEATS_PER_SECOND = 25
 PODS_PER_SECOND = 5
 
@@ -58,7 +58,7 @@ async def rest(bench: Bench, api: Api, eyes: Eyes) -> Outcome:
 async def busy_nodes(bench: Bench, api: Api, eyes: Eyes) -> Outcome:
     """Heartbeats of nodes, and pods without a marker that come and go on their accelerators."""
     names = [f"gpu-{number}" for number in range(GPU_NODES)]
-    await at_once([api.post(NODES.path(), _gpu_node(name, bench)) for name in names])
+    await at_once([api.post(NODES.path(), gpu_node(name, PRODUCT, GPUS_PER_NODE)) for name in names])
     await _serve(bench, api, eyes)
     before = meter.memory(bench)
     taken = Meter(bench)
@@ -98,7 +98,7 @@ async def _serve(bench: Bench, api: Api, eyes: Eyes) -> None:
     ports = engines.ports(bench.cluster.pod_network)
     await gather(
         [
-            acting.serve(api, eyes, name, engine={"port": port})
+            acting.serve(api, eyes, name, spec={"engine": {"port": port}})
             for name, port in zip(names, ports, strict=False)
         ]
     )
@@ -155,27 +155,6 @@ def _stranger(name: str, node: str) -> Raw:
             ],
         },
     }
-
-
-def _gpu_node(name: str, bench: Bench) -> Raw:
-    labels = {
-        "nvidia.com/gpu.present": "true",
-        "nvidia.com/gpu.product": "NVIDIA-L4",
-        "nvidia.com/gpu.memory": "23034",
-        "nvidia.com/gpu.compute.major": "8",
-        "nvidia.com/gpu.compute.minor": "9",
-        "nvidia.com/gpu.count": str(GPUS_PER_NODE),
-        "nvidia.com/cuda.driver-version.major": "580",
-        "nvidia.com/cuda.runtime-version.major": "13",
-        "nvidia.com/cuda.runtime-version.minor": "0",
-    }
-    return nodes.node(
-        name,
-        labels=labels,
-        allocatable={"nvidia.com/gpu": str(GPUS_PER_NODE)},
-        address=HOST,
-        kubelet_version=bench.cluster.kubernetes_version,
-    )
 
 
 SCENARIOS = (
