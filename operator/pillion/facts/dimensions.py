@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pillion.facts.blueprint import feed_forward
+from pillion.facts.blueprint.parts import Settings
 from pillion.facts.documents import Json
 
 # Positions are learned, sinusoidal, or a slope in the attention scores (ALiBi): nothing is rotated.
@@ -35,24 +37,21 @@ class Dimensions:
     shared_expert_intermediate_size: int | None
 
 
-def dimensions(text: Json, *, head_dim: int, experts: int, intermediate_size: int) -> Dimensions:
+def dimensions(text: Json, *, head_dim: int) -> Dimensions:
     """The dimensions that the language model's configuration describes.
 
     Args:
-        text: the language model's own configuration.
+        text: the language model's own configuration, with its class defaults.
         head_dim: elements of one head's key.
-        experts: routed experts in a layer, 0 in dense models.
-        intermediate_size: of a dense layer; experts have it where nothing names another.
     """
+    settings = Settings(text)
+    has_experts = feed_forward.experts(settings) > 0
     return Dimensions(
         rotary_dim=_rotary_dim(text, head_dim),
-        expert_intermediate_size=_number(
-            text, "moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"
-        )
-        or intermediate_size
-        if experts
+        expert_intermediate_size=feed_forward.expert_width(settings) if has_experts else None,
+        shared_expert_intermediate_size=(feed_forward.shared_width(settings) or None)
+        if has_experts
         else None,
-        shared_expert_intermediate_size=_shared(text) if experts else None,
     )
 
 
@@ -74,20 +73,6 @@ def _rotary_dim(text: Json, head_dim: int) -> int | None:
     if not isinstance(part, int | float):
         part = _USUAL_PART.get(model_type, 1.0)
     return int(head_dim * part)
-
-
-def _shared(text: Json) -> int | None:
-    named = _number(
-        text,
-        "shared_expert_intermediate_size",
-        "moe_shared_expert_intermediate_size",
-        "shared_intermediate_size",
-    )
-    if named:
-        return named
-    count = _number(text, "n_shared_experts", "num_shared_experts", "moe_num_shared_experts")
-    size = _number(text, "moe_intermediate_size")
-    return count * size if count and size else None
 
 
 def _number(source: Json, *keys: str) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pillion.api.modeldeployment import Task
 from pillion.api.reasons import Reason
-from pillion.facts import computing, dimensions, files, quantized, shapes, tensors
+from pillion.facts import class_defaults, computing, dimensions, files, quantized, shapes, tensors
 from pillion.facts import documents as docs
 from pillion.facts.documents import Documents, Json
 from pillion.facts.errors import FactsError
@@ -46,10 +46,7 @@ def facts(documents: Documents) -> ModelFacts:
     download_bytes = sum(file.size_bytes for file in needed)
     architecture = _architecture(config)
     sizes = dimensions.dimensions(
-        shapes.text_part(config),
-        head_dim=shape.attention.key_head_dim,
-        experts=shape.experts,
-        intermediate_size=shape.intermediate_size,
+        shapes.text_part(class_defaults.filled(config)), head_dim=shape.attention.key_head_dim
     )
     return ModelFacts(
         repo=documents.repo,

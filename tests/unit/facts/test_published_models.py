@@ -1,0 +1,57 @@
+"""Do the configurations of published models parse into facts, with the parameters that they are known to have?"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pillion.facts import local
+from tests.corpus import models
+
+_LINES = models.lines()
+# Dimensions of these lines lack what the real file has beside them, so that an estimate stands in.
+_INCOMPLETE = frozenset(
+    {
+        "nvidia/Llama-3_3-Nemotron-Super-49B-v1",  # the list of its layers, each found by a search
+    }
+)
+
+
+def _id(line: Mapping[str, Any]) -> str:
+    return str(line["model"])
+
+
+def test_the_corpus_is_whole() -> None:
+    assert sum(line.get("verbatim", True) for line in _LINES) == 172
+    assert sum("parameters" in line for line in _LINES) == 84
+    assert all(line["source"] for line in _LINES)
+
+
+@pytest.mark.parametrize("line", [line for line in _LINES if "parameters" not in line], ids=_id)
+def test_a_published_configuration_parses(line: Mapping[str, Any], tmp_path: Path) -> None:
+    facts = local.read(models.write(line, tmp_path))
+    assert facts.known_architecture == (line["model"] not in _INCOMPLETE)
+    assert facts.parameters is not None
+    assert facts.parameters > 100_000_000
+    assert facts.weights.stored_bytes > 0
+    assert not facts.weights.exact
+    assert facts.notes
+    assert 0 < (facts.active_parameters or 0) <= facts.parameters
+
+
+@pytest.mark.parametrize("line", [line for line in _LINES if "parameters" in line], ids=_id)
+def test_parameters_equal_the_published_total(line: Mapping[str, Any], tmp_path: Path) -> None:
+    facts = local.read(models.write(line, tmp_path))
+    assert facts.parameters == line["parameters"]
+    assert facts.known_architecture
+
+
+@pytest.mark.parametrize("line", _LINES, ids=_id)
+def test_parts_of_the_weights_fit_into_the_whole(line: Mapping[str, Any], tmp_path: Path) -> None:
+    weights = local.read(models.write(line, tmp_path)).weights
+    parts = weights.embedding_bytes + weights.head_bytes + weights.vision_bytes + weights.expert_bytes
+    assert weights.embedding_bytes > 0
+    assert parts <= weights.stored_bytes
+    assert weights.plain_bytes <= weights.stored_bytes
+    assert weights.linear_parameters <= weights.plain_parameters
