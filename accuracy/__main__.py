@@ -51,10 +51,7 @@ def rows() -> list[tuple[str, ...]]:
         ),
         (
             "of those that failed, said to fit",
-            *(
-                f"{len(verdicts[name].failed_said_to_fit)} of {len(verdicts[name].failed)}"
-                for name in names
-            ),
+            *(f"{len(verdicts[name].failed_said_to_fit)} of {len(verdicts[name].failed)}" for name in names),
         ),
     ]
 

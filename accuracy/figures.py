@@ -13,18 +13,27 @@ _ROUNDING = 0.005  # GiB: a log prints two digits
 
 
 class Said(Protocol):
-    """What an estimator says of a case."""
+    """What an estimator says of a case; None where it says nothing."""
 
     @property
-    def weights_bytes(self) -> int | None: ...
+    def weights_bytes(self) -> int | None:
+        """On each accelerator."""
+
     @property
-    def kv_bytes_per_token(self) -> int | None: ...
+    def kv_bytes_per_token(self) -> int | None:
+        """On each accelerator."""
+
     @property
-    def kv_cache_bytes(self) -> int | None: ...
+    def kv_cache_bytes(self) -> int | None:
+        """What is left for the cache."""
+
     @property
-    def kv_cache_tokens(self) -> int | None: ...
+    def kv_cache_tokens(self) -> int | None:
+        """What it holds."""
+
     @property
-    def fits(self) -> bool | None: ...
+    def fits(self) -> bool | None:
+        """Whether the engine starts."""
 
 
 Estimator = Callable[[EstimateRequest], Said]
@@ -56,11 +65,13 @@ class Verdicts:
 
 
 def weights(estimator: Estimator) -> list[Error]:
-    """GiB on each accelerator."""
+    """GiB on each accelerator; adapters and draft models of sizes that no log states are left out."""
     return [
         Error(case=case.name, printed=printed, said=said / GIB)
         for case in cases()
         if "weights" in case.use
+        and not case.lora
+        and not case.speculates
         and (printed := case.printed.get("weights_gib"))
         and (said := estimator(case.request).weights_bytes) is not None
     ]
@@ -123,9 +134,14 @@ def _promise(case: Case) -> Iterator[tuple[float, float]]:
 
 
 def _from_start_to_finish(case: Case) -> bool:
-    """Whether memory and the share of it are known, so that the cache can be followed."""
+    """Whether memory and the share of it are known; a draft model beside is nothing that one can ask about."""
     printed = bool(case.kv_cache_bytes or case.kv_cache_tokens)
-    return printed and case.request.gpu_memory_bytes is not None and "end_to_end" in case.use
+    return (
+        printed
+        and case.request.gpu_memory_bytes is not None
+        and "end_to_end" in case.use
+        and not case.speculates
+    )
 
 
 def verdicts(estimator: Estimator) -> Verdicts:
@@ -136,7 +152,8 @@ def verdicts(estimator: Estimator) -> Verdicts:
     failed: list[str] = []
     failed_said_to_fit: list[str] = []
     for case in cases():
-        if "outcome" not in case.use or case.started is None or case.request.gpu_memory_bytes is None:
+        unasked = case.started is None or case.request.gpu_memory_bytes is None or case.speculates
+        if "outcome" not in case.use or unasked:
             continue
         said = estimator(case.request).fits
         (silent if said is None else right if said is case.started else wrong).append(case.name)

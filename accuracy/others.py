@@ -28,7 +28,11 @@ class Said:
 def hf_mem(request: EstimateRequest) -> Said:
     """Weights as stored, whole on each accelerator; a cache of every layer and KV head; nothing beside."""
     model, attention = request.model, request.model.attention
-    head = attention.key_head_dim if attention.kind is AttentionKind.GROUPED else model.hidden_size // attention.heads
+    head = (
+        attention.key_head_dim
+        if attention.kind is AttentionKind.GROUPED
+        else model.hidden_size // attention.heads
+    )
     heads = attention.kv_heads if attention.kind is AttentionKind.GROUPED else attention.heads
     layers = model.layers or attention.layers
     element = 1 if str(request.kv_cache_dtype or "").startswith("fp8") else 2

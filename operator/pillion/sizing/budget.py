@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from pillion.facts import ModelFacts
-from pillion.sizing import constants, kv_cache, margin, overheads, versions, weights
+from pillion.sizing import constants, kv_cache, lora, margin, overheads, versions, weights
 from pillion.sizing.versions import Version
 
 
@@ -27,6 +27,7 @@ class Demand:
     version: Version = versions.PINNED
     capability: tuple[int, int] | None = None
     unified_memory: bool = False  # shared with the processor
+    adapters: lora.Adapters | None = None
 
     @property
     def batch(self) -> overheads.Batch:
@@ -103,6 +104,13 @@ def divide(demand: Demand, *, total_bytes: int, utilization: float) -> Division:
             weights=held,
             activation=activation,
             graphs=graphs,
+            total=total_bytes,
+            fragments=margin.fragments_bytes(
+                version=demand.version,
+                compiled=demand.graphs,
+                max_num_seqs=demand.max_num_seqs if demand.samples else 0,
+                vocab_size=demand.model.vocab_size,
+            ),
             several=demand.tensor_parallel > 1,
             unified_memory=demand.unified_memory,
             known_architecture=demand.model.known_architecture,
@@ -111,12 +119,20 @@ def divide(demand: Demand, *, total_bytes: int, utilization: float) -> Division:
 
 
 def weights_bytes(demand: Demand) -> int:
-    """Bytes of weights on the fullest accelerator."""
-    return weights.weights_bytes(
+    """Bytes of weights on the fullest accelerator, with the room for adapters."""
+    held = weights.weights_bytes(
         demand.model,
         tensor_parallel=demand.tensor_parallel,
         loading=demand.loading,
         pipeline_parallel=demand.pipeline_parallel,
+    )
+    if demand.adapters is None:
+        return held
+    return held + lora.adapter_bytes(
+        demand.model,
+        demand.adapters,
+        tensor_parallel=demand.tensor_parallel,
+        element_bytes=demand.loading.plain_bytes,
     )
 
 

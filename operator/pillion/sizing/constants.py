@@ -49,11 +49,19 @@ FORWARD_PEAK_HIDDEN: Final = Fact(
     source="residual, input and output of a layer, embedded inputs; vllm-114 and 115 leave 0.25 to 0.4 GiB for both",
 )
 MULTIMODAL_PEAK: Final = Fact(
-    value=2.0,
+    value=1.1,
     unit="GiB",
     basis=Basis.FITTED,
-    source="the dry run of a vision tower: 1.97 (llava 7B), 2.51 (vllm-075), 2.12 (vllm-032), 1.5 (vllm-058) GiB",
-    holds_for="models with inputs beside text, unless only text is served",
+    source="the dry run of a vision tower: 1.5 GiB in vllm-058; 0.37 more with 8192 tokens of context than with 1024 "
+    "in vllm-108 and 103, which makes 0.85 with the largest image",
+    holds_for="models with inputs beside text from vLLM 0.12 on, unless only text is served",
+)
+MULTIMODAL_PEAK_BEFORE: Final = Fact(
+    value=2.2,
+    unit="GiB",
+    basis=Basis.FITTED,
+    source="1.97 (llava 7B), 2.51 (vllm-075, 0.8.3), 2.12 (vllm-032, 0.11.0) GiB",
+    holds_for="the same before vLLM 0.12",
 )
 LARGEST_IMAGE_TOKENS: Final = Fact(
     value=16_384,
@@ -89,10 +97,10 @@ NON_TORCH_MANY_GPUS: Final = Fact(
     holds_for="tensor parallel above 4",
 )
 NON_TORCH_UNIFIED: Final = Fact(
-    value=0.5,
+    value=3.0,
     unit="GiB",
-    basis=Basis.ASSUMED,
-    source="0.13 GiB in vllm-048, 5.72 and 8.29 elsewhere: other programs' memory counts, which nobody can know",
+    basis=Basis.MEASURED,
+    source="0.1 (vllm-048), 2 to 3 (vllm-132), 5.7 (vllm-049) and 8 GiB (vllm-006): other programs' memory counts",
     holds_for="memory that processor and accelerator share (GB10, Jetson)",
 )
 GRAPHS_BASE: Final = Fact(
@@ -101,23 +109,23 @@ GRAPHS_BASE: Final = Fact(
     basis=Basis.FITTED,
     source="0.07 to 0.15 GiB where one or two sequences leave few graphs to capture",
 )
-GRAPH_SECOND_RUNNER: Final = Fact(
-    value=0.9,
+GRAPH_NODES: Final = Fact(
+    value=0.65,
     unit="MiB a layer and captured size",
     basis=Basis.FITTED,
-    source="1.8 GiB between vllm-117 and its eager twin vllm-114 (28 layers, 51 sizes: 1.2 MiB), 1.2 GiB in vllm-112 "
-    "(32 layers: 0.75 MiB); two of the largest graphs stand for all, so that one allocation counts 35 times",
-    holds_for="vLLM's second model runner",
+    source="0.42 in vllm-175, 0.37 in vllm-174, 0.68 in vllm-171 and 112, 0.64 in vllm-166, 0.82 in vllm-182",
+    holds_for="vLLM's second model runner, which captures all graphs but the full ones before it counts",
 )
-GRAPH_FIRST_RUNNER: Final = Fact(
-    value=0.35,
-    unit="MiB a layer and captured size",
+GRAPH_SAMPLES: Final = Fact(
+    value=4.0,
+    unit="MiB a captured size",
     basis=Basis.FITTED,
-    source="0.14 to 0.69 GiB charged or used in logs of dense and hybrid models (vllm-045, 058)",
+    source="two graphs stand for all, at 1 MiB at least (v1/worker/gpu_model_runner.py, profile_cudagraph_memory of "
+    "0.20 to 0.33): 0.09, 0.14 and 0.42 GiB in logs of dense and hybrid models",
     holds_for="vLLM's first model runner from 0.20 on",
 )
 GRAPHS_EXPERTS: Final = Fact(
-    value=3.0,
+    value=2.0,
     unit="x the same of a dense model",
     basis=Basis.FITTED,
     source="4.99 GiB charged for 4.13 used, the largest in the logs",

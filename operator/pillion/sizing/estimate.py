@@ -111,13 +111,9 @@ def _promised(
     kinds = [found]
     if versions.parse(request.engine_version) is None:
         kinds += [settings.settings(settings.at(request, version)) for version in _KINDS_OF_VERSIONS]
-    promises = []
-    for kind in kinds:
-        division = _divide(request, kind)
-        promises.append(
-            _tokens(budget.layout(kind.demand), found.context_tokens, division.room if division else None)
-        )
-    return min(promise for promise in promises if promise is not None)
+    divisions = [_divide(request, kind) for kind in kinds]
+    room = min(division.room for division in divisions if division is not None)
+    return _tokens(layout, found.context_tokens, room)
 
 
 def _longest(

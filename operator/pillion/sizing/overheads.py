@@ -69,7 +69,9 @@ def encoder_peak_bytes(model: ModelFacts, batch: Batch) -> int:
         return 0
     length = batch.context_tokens or model.max_context_tokens or constants.LARGEST_IMAGE_TOKENS.value
     share = min(1.0, length / constants.LARGEST_IMAGE_TOKENS.value)
-    return math.ceil(constants.gib(constants.MULTIMODAL_PEAK) * share)
+    lean = batch.version >= versions.LEANER_TOWERS
+    peak = constants.MULTIMODAL_PEAK if lean else constants.MULTIMODAL_PEAK_BEFORE
+    return math.ceil(constants.gib(peak) * share)
 
 
 def activation_peak_bytes(model: ModelFacts, batch: Batch) -> int:
@@ -113,18 +115,18 @@ def graphs_bytes(
     version: Version = versions.PINNED,
     capability: tuple[int, int] | None = None,
 ) -> int:
-    """What the engine sets aside for CUDA graphs; nothing before 0.20, where they had to fit beside its share."""
-    if version < versions.GRAPHS_IN_BUDGET:
+    """What the engine sets aside for CUDA graphs.
+
+    Nothing before 0.20, where they had to fit beside its share, and nothing by the second runner before 0.29, whose
+    estimate was still to be written (v1/worker/gpu/model_runner.py, profile_cudagraph_memory).
+    """
+    second = defaults.second_runner(version, model)
+    if version < (versions.GRAPHS_BY_RUNNER_2 if second else versions.GRAPHS_IN_BUDGET):
         return 0
     sizes = captured_sizes(max_num_seqs=max_num_seqs, batched_tokens=batched_tokens, capability=capability)
-    fact = (
-        constants.GRAPH_SECOND_RUNNER
-        if defaults.second_runner(version, model)
-        else constants.GRAPH_FIRST_RUNNER
-    )
-    per_layer = fact.value * (constants.GRAPHS_EXPERTS.value if model.experts else 1)
-    layers = max(1, model.layers)
-    return math.ceil(constants.gib(constants.GRAPHS_BASE) + per_layer * layers * sizes * constants.MIB)
+    each = constants.GRAPH_NODES.value * max(1, model.layers) if second else constants.GRAPH_SAMPLES.value
+    more = constants.GRAPHS_EXPERTS.value if model.experts else 1
+    return math.ceil(constants.gib(constants.GRAPHS_BASE) + each * more * sizes * constants.MIB)
 
 
 def other_bytes(model: ModelFacts, batch: Batch) -> int:

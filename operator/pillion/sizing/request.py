@@ -31,6 +31,8 @@ class EstimateRequest:
     enforce_eager: bool | None = None
     kv_cache_memory_bytes: int | None = None
     text_only: bool = False  # inputs beside text are turned off
+    max_loras: int = 0  # adapters at once; 0: they are off
+    max_lora_rank: int = 16
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -44,6 +46,7 @@ class EstimateRequest:
             "max_model_len": self.max_model_len,
             "max_num_seqs": self.max_num_seqs,
             "max_num_batched_tokens": self.max_num_batched_tokens,
+            "max_lora_rank": self.max_lora_rank,
             "gpu_memory_bytes": self.gpu_memory_bytes,
             "kv_cache_memory_bytes": self.kv_cache_memory_bytes,
         }

@@ -6,7 +6,7 @@ from typing import Final
 
 from pillion.api.modeldeployment import Task
 from pillion.facts import ModelFacts
-from pillion.sizing import budget, defaults, formats, kv_cache, versions, weights
+from pillion.sizing import budget, defaults, formats, kv_cache, lora, versions, weights
 from pillion.sizing.request import EstimateRequest
 from pillion.sizing.versions import Version
 
@@ -64,7 +64,7 @@ def settings(request: EstimateRequest) -> Settings:
             plain_bytes=plain,
             online=online_label(request),
             online_experts_only=request.quantization in formats.EXPERTS_ONLY,
-            version=version,
+            version=versions.parse(request.engine_version),
             capability=request.compute_capability,
         ),
         kv_element_bytes=1 if fp8 else plain,
@@ -78,6 +78,9 @@ def settings(request: EstimateRequest) -> Settings:
         version=version,
         capability=request.compute_capability,
         unified_memory=has_unified_memory(request.product),
+        adapters=lora.Adapters(number=request.max_loras, rank=request.max_lora_rank)
+        if request.max_loras > 0
+        else None,
     )
     return Settings(
         version=version,

@@ -21,6 +21,7 @@ PINNED: Final = Version(0, 33)  # the version that plans are made for
 
 V1_ENGINE: Final = Version(0, 8)  # before: another profiling run, another scheduler
 LARGE_DEVICES_BY_NAME: Final = Version(0, 9)  # A100s left the group of large devices (engine/arg_utils.py)
+LEANER_TOWERS: Final = Version(0, 12)  # vision towers' dry runs take less in logs from here on
 SORTLESS_SAMPLER: Final = Version(
     0, 17
 )  # top-k and top-p by a Triton kernel (v1/sample/ops/topk_topp_triton.py)
@@ -36,6 +37,15 @@ LARGEST_DEVICES: Final = Version(0, 28)  # 16384 tokens from 160 GiB on (engine/
 CACHE_AS_CHECKPOINT_SAYS: Final = Version(
     0, 14
 )  # "auto" follows a checkpoint's FP8 cache (utils/torch_utils.py)
+CONSUMED_AS_MEASURED: Final = Version(
+    0, 27
+)  # free memory before and after decides, fragments included (mem_utils.py)
+WHOLE_BLOCKS_IN_DRY_RUN: Final = Version(
+    0, 31
+)  # no more fragments of its large blocks (v1/worker/gpu_worker.py)
+GRAPHS_BY_RUNNER_2: Final = Version(
+    0, 29
+)  # before, its estimate of CUDA graphs was nothing (gpu/model_runner.py)
 RUNNER_2_FOR_ALL: Final = Version(0, 29)
 SAMPLER_IN_32_BIT: Final = Version(
     0, 33

@@ -9,6 +9,19 @@ from pillion.sizing.versions import Version
 
 SIXTEEN_BIT_BYTES = 2
 _BITS_OF_A_WEIGHT = 8
+# Architectures whose positions count time, height and width apart: their table is four times as long, for videos.
+# Source: vLLM 0.33.0, model_executor/layers/rotary_embedding/mrope.py.
+_MULTIMODAL_ROTARY = (
+    "Qwen2VL",
+    "Qwen2_5_VL",
+    "Qwen2_5Omni",
+    "Qwen3VL",
+    "Qwen3_5",
+    "Qwen3Omni",
+    "Glm4v",
+    "GlmOcr",
+)
+_LONGER_TABLE = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +31,7 @@ class Loading:
     plain_bytes: int = SIXTEEN_BIT_BYTES  # an element that is not quantized
     online: str | None = None  # the format, by its label, that linear layers are converted to while loading
     online_experts_only: bool = False
-    version: Version = versions.PINNED
+    version: Version | None = versions.PINNED  # None: what all versions have in common
     capability: tuple[int, int] | None = None  # decides kernels, and with them how tensors are padded
 
 
@@ -28,7 +41,7 @@ def weights_bytes(
     """Bytes of weights on the fullest of the accelerators that share a model.
 
     Tensors are divided over the ranks, but for what each rank holds whole (norms, biases, routers, latent
-    down-projections, a vision tower) and for key and value projections, which divide by KV heads and no further.
+    down-projections) and for key and value projections, which divide by KV heads and no further.
     The table of rotary positions is whole on each rank. A checkpoint in 32 bit is held in 16. Of pipeline stages the
     first has the input embedding, the last the head, and both have it where the two are one.
 
@@ -64,7 +77,7 @@ class _Parts:
     keys_values: int  # divided by KV heads
     embedding: int
     head: int
-    vision: int  # whole on each rank of the first stage
+    vision: int  # of the first stage
 
     @classmethod
     def of(cls, model: ModelFacts, loading: Loading) -> "_Parts":
@@ -98,11 +111,11 @@ def _stage_bytes(
     has_embedding = stage.first or (stage.last and tied)
     divided = math.ceil(parts.body * stage.share) + (parts.embedding if has_embedding else 0)
     divided += parts.head if stage.last else 0
+    divided += parts.vision if stage.first else 0  # towers are divided too (--mm-encoder-tp-mode weights)
     return (
         _ceil_div(divided, tensor_parallel)
         + _ceil_div(math.ceil(parts.keys_values * stage.share), max(1, kv_ranks))
         + math.ceil(parts.whole * stage.share)
-        + (parts.vision if stage.first else 0)
         + _rotary_bytes(model, loading)
         + _beyond_bytes(model, stage, tensor_parallel=tensor_parallel, loading=loading)
     )
@@ -119,7 +132,8 @@ def _total_bytes(model: ModelFacts, loading: Loading) -> int:
         converted = math.ceil(convertible * _online_element_bytes(loading))
         scales = 4 * shape.linear_output_channels if loading.online in {"FP8", "INT8"} else 0
         plain += converted + scales - convertible * loading.plain_bytes
-    padded = padding.expert_growth(model, version=loading.version, capability=loading.capability)
+    version = loading.version or versions.PINNED
+    padded = padding.expert_growth(model, version=version, capability=loading.capability)
     return plain + shape.stored_bytes - shape.plain_bytes + math.ceil(shape.expert_bytes * padded)
 
 
@@ -147,8 +161,8 @@ def _in_memory(stored_bytes: int, model: ModelFacts, element_bytes: float) -> in
 def _beyond_bytes(model: ModelFacts, stage: stages.Stage, *, tensor_parallel: int, loading: Loading) -> int:
     """What the allocator holds beyond the tensors, for the large ones as the engine fuses and divides them."""
     attention, hidden = model.attention, model.hidden_size
-    if attention.kind is not AttentionKind.GROUPED or attention.recurrent_layers or tensor_parallel < 1:
-        return 0  # latent and recurrent layers have other matrices
+    if attention.kind is not AttentionKind.GROUPED or attention.recurrent_layers or loading.online:
+        return 0  # latent and recurrent layers have other matrices; growth while converting is apart
     element = _linear_element_bytes(model, loading)
     head_dim = attention.key_head_dim
     queries = attention.heads // tensor_parallel * head_dim
@@ -156,7 +170,7 @@ def _beyond_bytes(model: ModelFacts, stage: stages.Stage, *, tensor_parallel: in
     inner = (model.expert_intermediate_size or model.intermediate_size) // tensor_parallel
     copies = max(1, model.experts)
     rows = (queries + 2 * keys, queries, 2 * inner * copies, inner * copies)
-    whole = loading.version >= versions.WHOLE_BLOCKS
+    whole = loading.version is not None and loading.version >= versions.WHOLE_BLOCKS
     layer = sum(
         allocation.beyond_bytes(math.ceil(row * hidden * element), whole_blocks=whole) for row in rows
     )
@@ -169,7 +183,7 @@ def _linear_element_bytes(model: ModelFacts, loading: Loading) -> float:
     """Bytes of a weight in a linear layer, without its scales."""
     if model.quantization is not None:
         return (model.quantization.bits or _BITS_OF_A_WEIGHT) / _BITS_OF_A_WEIGHT
-    return _online_element_bytes(loading) if loading.online else loading.plain_bytes
+    return loading.plain_bytes
 
 
 def _padded(vocabulary: int) -> int:
@@ -188,7 +202,8 @@ def _rotary_bytes(model: ModelFacts, loading: Loading) -> int:
     """The table of rotary positions: one row a position, as long as what is rotated of a head."""
     if model.is_encoder or model.max_context_tokens is None or model.rotary_dim is None:
         return 0
-    return model.max_context_tokens * model.rotary_dim * loading.plain_bytes
+    longer = _LONGER_TABLE if (model.architecture or "").startswith(_MULTIMODAL_ROTARY) else 1
+    return model.max_context_tokens * longer * model.rotary_dim * loading.plain_bytes
 
 
 def _ceil_div(value: int, divisor: int) -> int:

@@ -99,22 +99,32 @@ class Log:
             0.03,
             id="Qwen2.5 7B on an L4 without CUDA graphs, vllm-114",
         ),
-        pytest.param(
-            Log(
-                model=QWEN2_5_7B,
-                version=Version(0, 27),
-                sequences=256,
-                batched_tokens=2048,
-                total_gib=22.06,
-                utilization=0.92,
-                kv_cache_gib=3.7,
-            ),
-            0.15,
-            id="the same with them, vllm-117: what they take is known to a third",
-        ),
     ],
 )
 def test_room_for_the_kv_cache(log: Log, within: float) -> None:
+    division = divided(log)
+    assert division.expected_room / GIB == pytest.approx(log.kv_cache_gib, rel=within)
+    assert division.room / GIB <= log.kv_cache_gib
+
+
+def test_a_promise_covers_what_fragments_of_the_dry_run_hold_back() -> None:
+    # vllm-117: the same as vllm-114 but compiled; free memory before and after decides in 0.27, fragments included.
+    found = divided(
+        Log(
+            model=QWEN2_5_7B,
+            version=Version(0, 27),
+            sequences=256,
+            batched_tokens=2048,
+            total_gib=22.06,
+            utilization=0.92,
+            kv_cache_gib=3.7,
+        )
+    )
+    assert 0.9 * 3.7 <= found.room / GIB <= 3.7
+    assert found.expected_room / GIB > 5
+
+
+def divided(log: Log) -> budget.Division:
     wanted = demand(
         log.model,
         sequences=log.sequences,
@@ -122,9 +132,7 @@ def test_room_for_the_kv_cache(log: Log, within: float) -> None:
         graphs=log.graphs,
         version=log.version,
     )
-    division = budget.divide(wanted, total_bytes=int(log.total_gib * GIB), utilization=log.utilization)
-    assert division.expected_room / GIB == pytest.approx(log.kv_cache_gib, rel=within)
-    assert division.room / GIB <= log.kv_cache_gib
+    return budget.divide(wanted, total_bytes=int(log.total_gib * GIB), utilization=log.utilization)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """What is answered to a question about one model on one accelerator."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from pillion import sizing
-from pillion.sizing import EstimateRequest, Verdict
+from pillion.facts import Quantization
+from pillion.sizing import EstimateRequest, Verdict, padding, versions
 from tests.unit.facts import checkpoints
 
 GIB = 2**30
@@ -58,3 +60,104 @@ def test_a_verdict_has_its_reason(memory_gib: int, context: int, verdict: Verdic
 def test_nonsense_is_refused_with_what_is_accepted(nonsense: dict[str, Any]) -> None:
     with pytest.raises(sizing.SizingError, match=r"it is|estimates are made"):
         ask(**nonsense)
+
+
+def test_a_promise_is_below_what_is_expected_and_says_by_how_much() -> None:
+    found = ask(gpu_memory_bytes=79 * GIB, engine_version="0.33.0")
+    assert found.kv_cache_tokens is not None
+    assert found.kv_cache_tokens_promised is not None
+    assert 0.9 * found.kv_cache_tokens < found.kv_cache_tokens_promised < found.kv_cache_tokens
+    assert any("GiB unspent" in note for note in found.notes)
+
+
+def test_a_promise_without_a_version_holds_for_the_versions_that_are_told_apart() -> None:
+    anyone = ask(gpu_memory_bytes=79 * GIB).kv_cache_tokens_promised
+    each = [
+        ask(gpu_memory_bytes=79 * GIB, engine_version=version).kv_cache_tokens_promised
+        for version in ("0.11.0", "v0.19.1", "0.29.1rc1.dev17+gd2d649e67", "0.33.0")
+    ]
+    assert anyone is not None
+    assert all(promise is not None and anyone <= promise for promise in each)
+
+
+@pytest.mark.parametrize(
+    ("question", "verdict", "words"),
+    [
+        pytest.param(
+            {"tensor_parallel": 3}, Verdict.PARALLELISM_IMPOSSIBLE, "32 attention heads", id="heads"
+        ),
+        pytest.param(
+            {"compute_capability": (7, 0)}, Verdict.CAPABILITY_TOO_LOW, "16 bit needs", id="a card too old"
+        ),
+        pytest.param(
+            {"compute_capability": (7, 5), "dtype": "bfloat16"},
+            Verdict.SETTING_REFUSED,
+            "float16 or auto",
+            id="a dtype that the card lacks",
+        ),
+        pytest.param(
+            {"quantization": "bitsandbytes"}, Verdict.FORMAT_UNSUPPORTED, "before 0.28", id="what is gone"
+        ),
+        pytest.param({"quantization": "awq"}, Verdict.SETTING_REFUSED, "on the fly are", id="not on the fly"),
+        pytest.param(
+            {"max_model_len": 200_000}, Verdict.SETTING_REFUSED, "131,072", id="longer than the model"
+        ),
+    ],
+)
+def test_what_the_engine_refuses_is_said_with_what_it_accepts(
+    question: dict[str, Any], verdict: Verdict, words: str
+) -> None:
+    found = ask(gpu_memory_bytes=79 * GIB, **question)
+    assert found.fits is False
+    assert found.reasons[0].reason is verdict
+    assert words in found.reasons[0].message
+
+
+def test_the_same_format_was_refused_by_older_versions_alone() -> None:
+    on_turing = {"compute_capability": (7, 5), "quantization": "fp8", "max_model_len": 4096}
+    old, new = (
+        ask(gpu_memory_bytes=15 * GIB, engine_version=version, **on_turing) for version in ("0.11", "0.33")
+    )
+    assert [finding.reason for finding in old.reasons] == [Verdict.CAPABILITY_TOO_LOW]
+    assert new.fits
+
+
+def test_the_other_engine_leaves_a_tenth_free() -> None:
+    found = ask(engine="tgi", gpu_memory_bytes=79 * GIB)
+    assert found.weights_bytes is not None
+    assert found.kv_cache_bytes is not None
+    assert found.kv_cache_bytes + found.weights_bytes < 0.9 * 79 * GIB
+    assert found.kv_bytes_per_token == 131_072
+    assert any("TGI" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "product", ["AMD-Instinct-MI300X", "Intel-Arc-Pro-B70", "NVIDIA-A100-SXM4-40GB-MIG-3g.20gb"]
+)
+def test_hardware_that_no_log_covers_is_said_to_be_unverified(product: str) -> None:
+    assert any(note.startswith("Unverified") for note in ask(product=product).notes)
+    assert not any(note.startswith("Unverified") for note in ask(product="NVIDIA-L4").notes)
+
+
+def test_adapters_take_room_beside_the_weights() -> None:
+    plain, adapted = (ask(model=checkpoints.qwen3_8b_fp8(), max_loras=number) for number in (0, 1))
+    assert plain.weights_bytes is not None
+    assert adapted.weights_bytes is not None
+    rank_16 = 75_776 * 36 * 16 * 2  # inputs and outputs of the linear layers, by hand
+    assert adapted.weights_bytes - plain.weights_bytes == rank_16
+
+
+def test_mxfp4_experts_grow_to_the_tiles_of_a_cards_kernel() -> None:
+    model = dataclasses.replace(
+        checkpoints.qwen3_8b_awq(),
+        quantization=Quantization(method="mxfp4", scheme="MXFP4", bits=4, calibrated=True),
+        expert_intermediate_size=2880,
+        hidden_size=2880,
+    )
+    grown = {
+        capability: padding.expert_growth(model, version=versions.PINNED, capability=capability)
+        for capability in ((8, 6), (9, 0), (10, 0), (12, 0))
+    }
+    assert grown[8, 6] == 0
+    assert grown[9, 0] == pytest.approx(3072 / 2880 - 1)
+    assert grown[10, 0] == grown[12, 0] == pytest.approx(2944 * 3072 / 2880**2 - 1)
