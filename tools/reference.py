@@ -12,6 +12,7 @@ from pillion.api import crds
 from pillion.api.reasons import About, ConditionType, Reason
 from pillion.controller.metrics import Metrics
 from pillion.controller.settings import Settings
+from tools import choices, command_reference
 
 Schema = Mapping[str, Any]
 NOTE = "<!-- Written by `make generated`; change the code it comes from instead. -->\n"
@@ -24,6 +25,8 @@ def pages() -> dict[str, str]:
         "reasons.md": reasons(),
         "settings.md": settings(),
         "metrics.md": metrics(),
+        "commands.md": command_reference.page(NOTE, _table),
+        "choices.md": f"{NOTE}\n{choices.page()}",
     }
 
 

@@ -1,7 +1,7 @@
 """What does `pillion why` read, and what does it say?"""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,12 +76,8 @@ def numbers(*, everything: bool, form: Form) -> None:
         typer.echo(printing.document({"numbers": [_number(ground) for ground in found]}, form), nl=False)
         return
     with printing.page() as out:
-        _print(
-            _numbers(
-                found, title="All numbers" if everything else "Assumed numbers, the next to be measured"
-            ),
-            out,
-        )
+        out.print(pieces.heading("All numbers" if everything else "Assumed numbers, the next to be measured"))
+        _print(_numbers(found), out)
 
 
 def _live(name: str, kubeconfig: Path | None, context: str | None, namespace: str) -> Found:
@@ -171,10 +167,9 @@ def _page(found: Found) -> Iterator[RenderableType]:
     if plan is not None:
         yield from pieces.listed("What the choice rests on", grounds.about_plan(plan))
         on_cpu = plan.device is planner.Device.CPU
-        yield from _numbers(
-            [ground for ground in grounds.all_grounds() if ground.is_about_cpu == on_cpu],
-            title="What the numbers rest on, the softest first",
-        )
+        yield Text()
+        yield pieces.heading("What the numbers rest on, the softest first")
+        yield from _numbers(ground for ground in grounds.all_grounds() if ground.is_about_cpu == on_cpu)
 
 
 def _choice(found: Found) -> Iterator[RenderableType]:
@@ -216,11 +211,7 @@ def _observed(status: Raw) -> Iterator[RenderableType]:
         yield from pieces.listed("What the engine reports", sentences)
 
 
-def _numbers(found: list[grounds.Ground], *, title: str) -> Iterator[RenderableType]:
-    if not found:
-        return
-    yield Text()
-    yield pieces.heading(title)
+def _numbers(found: Iterable[grounds.Ground]) -> Iterator[RenderableType]:
     for ground in found:
         fact = ground.fact
         style = "yellow" if fact.basis is Basis.ASSUMED else "dim"

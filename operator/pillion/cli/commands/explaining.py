@@ -23,6 +23,7 @@ def why(
         typer.Option(
             "--filename",
             "-f",
+            metavar="FILE",
             help="What kubectl get pmd,psc -o yaml saved, in place of a cluster; - reads it.",
         ),
     ] = None,
@@ -56,7 +57,10 @@ def inject(
     filename: Annotated[
         str,
         typer.Option(
-            "--filename", "-f", help="Pods, or workloads with a pod template, in YAML or JSON; - reads them."
+            "--filename",
+            "-f",
+            metavar="FILE",
+            help="Pods, or workloads with a pod template; - reads them.",
         ),
     ],
     sidecars: Annotated[

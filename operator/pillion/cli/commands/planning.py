@@ -18,6 +18,7 @@ def plan(
         typer.Option(
             "--filename",
             "-f",
+            metavar="FILE",
             help="A file with ModelDeployments, and with their targets if you like; - reads them.",
         ),
     ],
@@ -63,8 +64,7 @@ def plan(
     """Say what the operator would choose, and why nothing else.
 
     The cluster is a saved list (--inventory), a real one (--context, or the kubeconfig's current one), or imagined
-    (--gpu). The Hub is HF_ENDPOINT's; gated models are read with HF_TOKEN. Only what is read is asked for; nothing is
-    changed.
+    (--gpu). The Hub is HF_ENDPOINT's; gated models are read with HF_TOKEN. Nothing is changed anywhere.
 
     Exit codes: 0 everything has a plan, 1 something has none (the reason is printed), 2 the input is wrong.
     """
