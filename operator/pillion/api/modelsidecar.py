@@ -25,7 +25,7 @@ from pillion.api.forms import (
     VariableName,
 )
 from pillion.api.modeldeployment import NAME_IS_SHORT_LABEL, ImageVolume, ModelGate, ObjectMeta, Tolerations
-from pillion.api.shape import ATOMIC, BY_NAME, ApiModel, ListOf, Rule, written_as
+from pillion.api.shape import ATOMIC, BY_NAME, ApiModel, ListOf, Rule, WrittenWhole, written_as
 
 FORMAT_VERSION: Final = 1
 MAX_INSTRUCTION_LENGTH: Final = 131_072  # characters; all annotations of a pod together may have 256 KiB
@@ -465,7 +465,7 @@ class ModelSidecar(ApiModel):
     api_version: Literal["pillion.dev/v1alpha1"] = names.API_VERSION
     kind: Literal["ModelSidecar"] = "ModelSidecar"
     metadata: ObjectMeta
-    spec: ModelSidecarSpec = Field(
+    spec: Annotated[ModelSidecarSpec, WrittenWhole()] = Field(
         description="What admission adds to a marked pod; written by the operator alone."
     )
 

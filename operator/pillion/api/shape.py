@@ -129,6 +129,25 @@ def _by_alias(item: BaseModel, alias: str) -> object:
     raise KeyError(alias)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WrittenWhole:
+    """An object that one writer writes whole: server-side apply keeps no account of who wrote which field in it.
+
+    For a ModelSidecar that account is 4.9 KiB of 11.9, and its write costs the API server 20 ms of CPU with it and
+    12 without (kube-apiserver 1.36, the benchmarks' model).
+    """
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Nothing to check."""
+        return handler(source)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Publish the map's type."""
+        return {**handler(schema), "x-kubernetes-map-type": "atomic"}
+
+
 ATOMIC: Final = ListOf(kind="atomic")
 SET: Final = ListOf(kind="set")
 BY_NAME: Final = ListOf(kind="map", keys=("name",))

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pillion.api.forms import MAX_INTEGER
 from pillion.api.reasons import ConditionType
-from pillion.api.shape import ATOMIC, ApiModel, ListOf
+from pillion.api.shape import ATOMIC, ApiModel, ListOf, WrittenWhole
 
 Text = Annotated[str, Field(max_length=1024)]
 Sentence = Annotated[str, Field(max_length=4096)]
@@ -218,8 +218,10 @@ class Status(ApiModel):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16), ListOf(kind="map", keys=("type",))] = (
         Field((), description="Planned, Injected, ModelReady and Ready, always all four.")
     )
-    model: ModelStatus | None = Field(None, description="What is known of the model.")
-    target: TargetStatus | None = Field(
+    model: Annotated[ModelStatus, WrittenWhole()] | None = Field(
+        None, description="What is known of the model."
+    )
+    target: Annotated[TargetStatus, WrittenWhole()] | None = Field(
         None, description="The workload that was found; absent where pods opt in themselves."
     )
     endpoint: Text | None = Field(
@@ -229,19 +231,21 @@ class Status(ApiModel):
         (), description="The names under which the engine serves the model."
     )
     revision: Text | None = Field(None, description="The revision of the ModelSidecar that new pods get.")
-    plan: PlanStatus | None = Field(
+    plan: Annotated[PlanStatus, WrittenWhole()] | None = Field(
         None, description="What was chosen: checkpoint, quantization, accelerator, lengths and memory."
     )
-    accelerators: AcceleratorsStatus | None = Field(
+    accelerators: Annotated[AcceleratorsStatus, WrittenWhole()] | None = Field(
         None, description="The accelerators of the planned product."
     )
     candidates: Annotated[tuple[RejectedStatus, ...], Field(max_length=16), ATOMIC] = Field(
         (), description="The best few candidates that were not chosen, each with the reason."
     )
-    observed: ObservedStatus | None = Field(
+    observed: Annotated[ObservedStatus, WrittenWhole()] | None = Field(
         None, description="What the engine itself reported, against the plan."
     )
-    pods: PodsStatus | None = Field(None, description="How many pods are wanted, have the engine, and serve.")
+    pods: Annotated[PodsStatus, WrittenWhole()] | None = Field(
+        None, description="How many pods are wanted, have the engine, and serve."
+    )
     warnings: Annotated[
         tuple[WarningStatus, ...], Field(max_length=32), ListOf(kind="map", keys=("reason",))
     ] = Field((), description="What works and may surprise, one a reason.")
