@@ -317,7 +317,7 @@ def test_every_other_candidate_says_why() -> None:
             "Balanced",
             [L4],
             (worlds.QWEN3_8B.repo, "None"),
-            "Holds 3 requests of 8,192 tokens, 8 wanted, in 4.08 GiB of KV cache beside 15.27 GiB of weights; FP8 of "
+            "Holds 3 requests of 8,192 tokens, 8 wanted, in 4.15 GiB of KV cache beside 15.27 GiB of weights; FP8 of "
             "Qwen/Qwen3-8B-FP8 on NVIDIA-L4 comes first by the policy Balanced: it holds more of the requests that are "
             "wanted.",
             id="fewer requests",

@@ -40,7 +40,7 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             LLAMA_70B,
             {"on": [T4]},
             Reason.NO_ACCELERATOR_FITS,
-            ["69.91 GiB for weights", "which leaves nothing for a KV cache", "It would fit on a node with"],
+            ["69.64 GiB for weights", "which leaves nothing for a KV cache", "It would fit on a node with"],
             id="weights that pass the card's memory, with a card that would do",
         ),
         pytest.param(
