@@ -37,7 +37,7 @@ lint: $(STAMP) ## Check style, types and the layers of imports
 drift: $(STAMP) ## Check that generated files are what would be written
 	$(BIN)/python -m tools.generated --check
 
-.PHONY: unit integration e2e e2e-vllm
+.PHONY: unit integration e2e e2e-vllm engine-vllm
 unit: $(STAMP) ## Run the tests of pure functions
 	$(BIN)/python -m tools.lanes unit
 integration: $(STAMP) ## Run the tests on a real API server (built once, 5 to 10 minutes)
@@ -46,6 +46,8 @@ e2e: $(STAMP) ## Run the tests on a kind cluster (made here where Docker has no 
 	$(BIN)/python -m tools.lanes e2e
 e2e-vllm: $(STAMP) ## Run the story with the real vLLM on CPU (downloads 1 GB, builds an image of 6 GB)
 	$(BIN)/python -m tools.lanes e2e-vllm
+engine-vllm: $(STAMP) ## Compare flags and KV caches with the real vLLM on CPU (downloads 1 GB, needs g++ and 6 GB)
+	$(BIN)/python -m tools.lanes engine-vllm
 
 .PHONY: test
 test: lint programs drift ## Run all that CI runs: lint, drift, unit, integration, e2e
@@ -64,6 +66,10 @@ demo-down: $(STAMP) ## Delete the cluster of the demo
 .PHONY: bench
 bench: $(STAMP) ## Measure how fast the operator answers, and what it asks of the API server
 	$(BIN)/python -m benchmarks
+
+.PHONY: accuracy
+accuracy: $(STAMP) ## Compare estimates with start-up logs of vLLM, beside two other estimators
+	@$(BIN)/python -m accuracy
 
 .PHONY: generated crds manifests
 generated crds manifests: $(STAMP) ## Write the generated files: CRDs, the chart's copies, manifests, reference pages
