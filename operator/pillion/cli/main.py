@@ -6,12 +6,25 @@ not work or has no answer, 2 the command or its input was wrong.
 
 import io
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from pillion.cli.commands import estimating, explaining, operating, planning
 
 __all__ = ["app", "run"]
+
+
+class _Paged(TyperCommand):
+    """A command whose help has its options in groups.
+
+    The list of commands does without: what draws those groups takes as long to import as everything else together.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (typer's, passed on)
+        super().__init__(*args, **{**options, "rich_markup_mode": "markdown"})
+
 
 app = typer.Typer(
     name="pillion",
@@ -19,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
 )
 
 
@@ -28,13 +41,13 @@ def _commands() -> None:
     """Puts an LLM beside an application that already runs."""
 
 
-app.command()(planning.plan)
-app.command()(estimating.estimate)
-app.command()(explaining.why)
-app.command()(explaining.inject)
-app.command()(operating.run)
-app.command()(operating.crds)
-app.command()(operating.version)
+app.command(cls=_Paged, short_help="What the operator would choose, and why nothing else.")(planning.plan)
+app.command(cls=_Paged, short_help="What a model takes of a GPU, or where it fits.")(estimating.estimate)
+app.command(cls=_Paged, short_help="What stands behind a plan.")(explaining.why)
+app.command(cls=_Paged, short_help="Pods as admission would make them.")(explaining.inject)
+app.command(cls=_Paged)(operating.run)
+app.command(cls=_Paged, short_help="The CustomResourceDefinitions of this version.")(operating.crds)
+app.command(cls=_Paged)(operating.version)
 
 
 def run() -> None:

@@ -18,9 +18,14 @@ HEAVY = {
     "prometheus_client",
     "pydantic",
     "pydantic_settings",
+    "rich",
     "yaml",
 }
-TYPERS_OWN = {"pydantic", "importlib.metadata"}  # it reads a command's options with them, its help included
+TYPERS_OWN = {
+    "pydantic",
+    "importlib.metadata",
+    "rich",
+}  # it reads a command's options with them, and draws its help
 
 
 def loaded(*arguments: str) -> set[str]:
