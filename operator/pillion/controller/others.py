@@ -12,19 +12,22 @@ from typing import Any
 
 from pillion import injection, planner
 from pillion.api import names
-from pillion.api.modeldeployment import ModelDeployment, Task
+from pillion.api.modeldeployment import Accelerator, ModelDeployment, Task
+from pillion.api.reasons import ConditionType, Reason
 from pillion.api.shape import InvalidObjectError
 from pillion.controller import compiling
 from pillion.controller.store import Key, Store, controller_of
 from pillion.controller.surroundings import Snapshot
 from pillion.controller.workloads import desired_pods
-from pillion.controller.world import Proposal, Proposed
+from pillion.controller.world import Proposal, Proposed, Refused
 from pillion.hardware import pods as pod_requests
 from pillion.kube import resources
 
 __all__ = ["Others", "planned_task", "read_plan"]
 
 Raw = dict[str, Any]
+
+_WANTS_ROOM = frozenset({Reason.NO_NODE_FITS, Reason.INSUFFICIENT_ACCELERATORS, Reason.NO_ACCELERATOR_FITS})
 
 
 class Others:
@@ -68,6 +71,15 @@ class Others:
         """The ModelSidecars that the target's pods have beside this model's, or will have."""
         found = (self.sidecar(other) for other, _, _ in self.beside(key))
         return [sidecar for sidecar in found if sidecar is not None]
+
+    def awaited(self, key: Key) -> int:
+        """Accelerators that models of the same target will want which have no plan yet, or had no room."""
+        return sum(
+            self.sidecar(other) is None
+            and deployment.spec.hardware.accelerator is not Accelerator.CPU
+            and _may_be_planned(self._remembered.get(other), raw)
+            for other, raw, deployment in self.beside(key)
+        )
 
     def sharing_plain_variables(self, key: Key) -> list[tuple[ModelDeployment, Task | None]]:
         """The models of the same target that may get the plain variables, and what they do, where that is known.
@@ -169,6 +181,15 @@ class Others:
         resource = resources.BY_KIND.get(reference.get("kind", resources.DEPLOYMENTS.kind))
         target = self._store.get(resource, key.namespace, reference["name"]) if resource is not None else None
         return desired_pods(target) if target is not None else self._planned_pods.get(key, 1)
+
+
+def _may_be_planned(proposal: Proposal | None, raw: Raw) -> bool:
+    """Whether a model without a ModelSidecar may get one as soon as there is room."""
+    if proposal is not None:
+        return isinstance(proposal, Refused) and proposal.reason in _WANTS_ROOM
+    conditions = (raw.get("status") or {}).get("conditions") or []
+    reason = next((each["reason"] for each in conditions if each["type"] == ConditionType.PLANNED), None)
+    return reason is None or reason in _WANTS_ROOM
 
 
 def planned_task(raw: Raw) -> Task | None:

@@ -5,6 +5,7 @@ ones before it count on.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ from pillion.controller.world import Finding, Proposal, Proposed, Refused, World
 from pillion.facts import FactsError, ModelFacts
 from pillion.facts import hub as facts_hub
 from pillion.kube import resources
-from pillion.kube.client import Cluster
+from pillion.kube.client import Cluster, KubeError
 
 __all__ = ["Planning"]
 
@@ -78,6 +79,13 @@ class Planning:
             deployment, task, neighbours=self._others.sharing_plain_variables(world.key)
         )
         return bool(world.sidecar["spec"]["environment"].get("plainPolicy") == policy)
+
+    async def look_ahead(self, key: Key, deployment: ModelDeployment) -> None:
+        """Have ready what a first plan needs, while its target is read; what goes wrong is told where it is used."""
+        if key in self._remembered or planner.unsupported(deployment.spec):
+            return
+        with contextlib.suppress(FactsError, KubeError):
+            await asyncio.gather(self._checkpoints(key, deployment), self._surroundings.snapshot())
 
     async def propose(self, world: World, deployment: ModelDeployment) -> Proposal:
         """A proposal for the present spec. Bad input ends in a `Refused`, never in an exception.
@@ -265,6 +273,7 @@ class Planning:
             max_pods=snapshot.most_pods.get(scaled),
             one_pod_per_node=world.target_resource is resources.DAEMON_SETS,
             beside=[sidecar["metadata"]["name"] for sidecar in beside],
+            awaited=self._others.awaited(world.key),
         )
 
 

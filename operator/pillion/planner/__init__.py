@@ -1,6 +1,5 @@
 """Candidates and policies in, one plan and every rejected candidate with its reason out."""
 
-from pillion.planner.choose import plan
 from pillion.planner.model import (
     Device,
     MemoryBudget,
@@ -16,6 +15,7 @@ from pillion.planner.model import (
 from pillion.planner.resources import container_sizes
 from pillion.planner.serialization import plan_from_json, plan_to_json
 from pillion.planner.targets import rollout_surge, target_shape
+from pillion.planner.together import plan
 from pillion.planner.unsupported import unsupported
 
 __all__ = [

@@ -45,6 +45,9 @@ class TargetShape:
     beside: tuple[
         str, ...
     ] = ()  # models whose engines are in the same pods: counted above like the pods' own
+    awaited: int = (
+        0  # accelerators that models of the same pods will want which have no plan yet: left, where possible
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +231,11 @@ class NotPlanned:
     message: str
     rejected: tuple[Rejected, ...] = ()
     warnings: tuple[Warned, ...] = ()
+
+    @property
+    def about_nodes(self) -> bool:
+        """Whether it was for want of a node, or of accelerators on it: other models there, or gone, would matter."""
+        return self.reason in {Reason.NO_NODE_FITS, Reason.INSUFFICIENT_ACCELERATORS}
 
 
 Outcome = Planned | NotPlanned

@@ -193,7 +193,7 @@ def on_accelerators(
     """The pods that a pool's open nodes have room for."""
     target = request.target or TargetShape(pods=1)
     own_requests = target.accelerators.get(pool.resource, 0)
-    per_pod = count + own_requests
+    per_pod = count + own_requests + target.awaited
     closed = list(there.closed)
     eligible: list[NodeAccelerators] = []
     known: dict[Hashable, Obstacle | None] = {}

@@ -21,6 +21,7 @@ def target_shape(
     max_pods: int | None = None,
     one_pod_per_node: bool = False,
     beside: Sequence[str] = (),
+    awaited: int = 0,
 ) -> TargetShape:
     """The shape of a target from its pod template's spec; engines that stand in it are left out.
 
@@ -31,6 +32,7 @@ def target_shape(
         max_pods: an autoscaler's maximum.
         one_pod_per_node: a DaemonSet.
         beside: the models whose engines stand in the spec and stay: the new engine shares the pod with them.
+        awaited: accelerators for models of the same pods that are yet to be planned.
     """
     staying = {names.container_name(model) for model in beside}
     requested = pod_requests.requests(
@@ -50,6 +52,7 @@ def target_shape(
         one_pod_per_node=one_pod_per_node,
         guaranteed=_is_guaranteed(pod_spec),
         beside=tuple(beside),
+        awaited=awaited,
     )
 
 

@@ -319,6 +319,71 @@ def test_pods_are_not_listed_where_nodes_have_no_accelerators() -> None:
     assert (bench.cluster.lists["Node"], bench.cluster.lists["Pod"]) == (1, 0)
 
 
+# Several models of one target
+
+A10G = "NVIDIA-A10G"
+
+
+def small_and_double() -> Bench:
+    """A node with the smaller card, of which there is one, and a node with two of the larger."""
+    return Bench(nodes.gpu_node("one", A10G), nodes.gpu_node("two", L4, 2, cpu="16", memory="64Gi"))
+
+
+def product_of(found: Proposed) -> str | None:
+    return found.planned.plan.product
+
+
+def test_a_model_alone_takes_the_smaller_card() -> None:
+    assert product_of((bench := small_and_double()).proposed(bench.model())) == A10G
+
+
+def test_models_of_one_target_take_a_node_that_has_room_for_both() -> None:
+    bench = small_and_double()
+    first, second = bench.model("first", hardware=ON_GPU), bench.model("second", made=1, hardware=ON_GPU)
+    assert product_of(bench.proposed(first)) == L4
+    assert product_of(bench.proposed(second)) == L4
+
+
+@pytest.mark.parametrize(
+    "neighbour",
+    [
+        pytest.param({"hardware": {"accelerator": "CPU"}}, id="on CPU"),
+        pytest.param({"hardware": ON_GPU, "suspend": True}, id="that is suspended"),
+        pytest.param({"hardware": ON_GPU, "target": "other"}, id="of another target"),
+        pytest.param({"hardware": ON_GPU, "model": {"repo": "no/such"}}, id="that cannot be planned at all"),
+    ],
+)
+def test_nothing_is_left_for_a_neighbour(neighbour: Raw) -> None:
+    bench = small_and_double()
+    bench.unreadable["no/such"] = FactsError(Reason.MODEL_NOT_FOUND, "there is none")
+    first, second = bench.model("first", hardware=ON_GPU), bench.model("second", made=1, **neighbour)
+    if "repo" in str(neighbour):
+        assert isinstance(bench.propose(second), Refused)
+    assert product_of(bench.proposed(first)) == A10G
+
+
+def test_where_no_node_has_room_for_both_the_first_is_planned_all_the_same() -> None:
+    bench = one_gpu()
+    first = bench.model("first", hardware=ON_GPU)
+    second = bench.model("second", made=1, hardware=ON_GPU)
+    assert product_of(bench.proposed(first)) == L4
+    found = bench.propose(second)
+    assert isinstance(found, Refused)
+    assert "shares its pods with ModelDeployment first" in found.message
+
+
+def test_a_model_that_came_later_gets_room_once_the_first_is_planned_again() -> None:
+    bench = small_and_double()
+    first = bench.injected(bench.model("first", hardware=ON_GPU))
+    second = bench.model("second", made=1, hardware=ON_GPU)
+    found = bench.propose(second)
+    assert isinstance(found, Refused)
+    assert "pillion.dev/replan" in found.message
+    again = bench.changed(first, metadata={"annotations": {names.REPLAN_ANNOTATION: "1"}})
+    assert product_of(bench.proposed(again)) == L4
+    assert product_of(bench.proposed(second)) == L4
+
+
 # What a model's own pods hold
 
 
