@@ -14,7 +14,7 @@ from pillion.api.modeldeployment import UpdateStrategyType
 from pillion.api.reasons import ConditionType, Reason
 from pillion.controller import pods as pod_facts
 from pillion.controller import swap, workloads
-from pillion.controller.decide import Actions, obstacle, replacement
+from pillion.controller.decide import Actions, replacement
 from pillion.controller.engine import EngineReport, EngineState
 from pillion.controller.world import Finding, Proposed, Refused, World
 
@@ -93,7 +93,7 @@ def injected(world: World, actions: Actions, problem: Finding | None) -> Verdict
             Reason.TARGET_NOT_FOUND,
             f"There is no {where} in namespace {world.key.namespace}; it is looked for again.",
         )
-    found = problem or obstacle(world)
+    found = problem or world.obstacle
     if found is not None:
         return verdict(False, found.reason, found.message)
     return _pods_injected(world, actions)

@@ -23,14 +23,13 @@ from pillion.controller.store import mounted_config_maps
 from pillion.controller.world import (
     FAILED_HASH_ANNOTATION,
     FAILED_MESSAGE_ANNOTATION,
-    Finding,
     Proposed,
     World,
 )
 from pillion.kube import resources
 from pillion.kube.resources import Resource
 
-__all__ = ["Actions", "Instruct", "Mark", "decide", "obstacle", "wanted_sidecar"]
+__all__ = ["Actions", "Instruct", "Mark", "decide", "wanted_sidecar"]
 
 Raw = dict[str, Any]
 
@@ -113,25 +112,11 @@ def decide(world: World, *, eviction_allowed_in: float) -> Actions:
     )
 
 
-def obstacle(world: World) -> Finding | None:
-    """Why the engine cannot be injected beside this target although there is a plan."""
-    if isinstance(world.proposal, Proposed) and world.proposal.obstacle is not None:
-        return world.proposal.obstacle
-    sidecar = world.proposal.sidecar if isinstance(world.proposal, Proposed) else world.sidecar
-    if world.target is None or sidecar is None:
-        return None
-    unmarkable = injection.cannot_mark(world.target)
-    if unmarkable is not None:
-        return unmarkable
-    template = injection.pod_template(world.target)
-    return next(iter(injection.conflicts(template.get("spec") or {}, sidecar)), None)
-
-
 def wanted_sidecar(world: World) -> Raw | None:
     """The ModelSidecar that there should be: of the proposal, or the one that is there; None where there is none."""
     if (
         isinstance(world.proposal, Proposed)
-        and obstacle(world) is None
+        and world.obstacle is None
         and (world.target is not None or world.opts_in)
     ):
         return world.proposal.sidecar
@@ -222,12 +207,7 @@ def _with_annotations(
 
 
 def _mark(world: World, sidecar: Raw | None) -> Mark | None:
-    if (
-        world.target is None
-        or world.target_resource is None
-        or sidecar is None
-        or obstacle(world) is not None
-    ):
+    if world.target is None or world.target_resource is None or sidecar is None or world.obstacle is not None:
         return None
     revision = injection.revision(sidecar)
     marker = injection.marker(world.target, world.name)
@@ -303,5 +283,5 @@ def _waits(world: World) -> bool:
     if world.spec is not None and world.spec.target_ref is not None and world.target is None:
         return True
     if world.proposal is None or isinstance(world.proposal, Proposed):
-        return obstacle(world) is not None
+        return world.obstacle is not None
     return True

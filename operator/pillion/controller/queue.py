@@ -19,7 +19,9 @@ __all__ = ["FIRST_WAIT_SECONDS", "LONGEST_WAIT_SECONDS", "WorkQueue"]
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS = 0.2
-LONGEST_WAIT_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 75.0
+# Long waits end together, so that those who wait for accelerators share one look at the nodes.
+TOGETHER_SECONDS = 15.0
 
 Clock = Callable[[], float]
 Work = Callable[[Key], Awaitable[None]]
@@ -65,9 +67,14 @@ class WorkQueue:
         self._heap_changed.set()
 
     def wait(self, key: Key) -> float:
-        """Have a key looked at after its back-off, which doubles from 0.2 s to a minute; the seconds are returned."""
+        """Have a key looked at after its back-off, which doubles from 0.2 s; the seconds are returned.
+
+        The longest is what keeps one that fails for ever below one request a minute.
+        """
         waiting = self._waiting.setdefault(key, _Waiting())
         seconds: float = min(FIRST_WAIT_SECONDS * 2**waiting.attempts, LONGEST_WAIT_SECONDS)
+        if seconds >= TOGETHER_SECONDS:
+            seconds += -(self.clock() + seconds) % TOGETHER_SECONDS
         waiting.attempts = min(waiting.attempts + 1, 16)
         self.add_after(key, seconds)
         return seconds

@@ -9,6 +9,7 @@ What the watches show is read from the store; the API server is asked only where
 where a plan is needed.
 """
 
+import asyncio
 import datetime
 import logging
 from collections.abc import Callable, Iterable
@@ -125,14 +126,19 @@ class Reconciler:
         sidecar = self._store.get(resources.MODEL_SIDECARS, *key)
         self.probes.follow(key, _places(key, pods))
         try:
-            parsed = ModelDeployment.from_raw(deployment)
+            # Its status is read as it stands, and a schema check of it would take longer than that of the spec.
+            parsed = ModelDeployment.from_raw(
+                {part: value for part, value in deployment.items() if part != "status"}
+            )
         except InvalidObjectError as error:
             # Stored by an older or a newer version: the API server holds present ones to the same rules.
             refused = Refused(plan_key="", reason=Reason.SPEC_INVALID, message=str(error))
             return World(
                 key=key, deployment=deployment, sidecar=sidecar, marked=marked, pods=pods, proposal=refused
             )
-        resource, target = await self._target(key, parsed)
+        (resource, target), _ = await asyncio.gather(
+            self._target(key, parsed), self._look_ahead(key, parsed, sidecar)
+        )
         world = World(
             key=key,
             deployment=deployment,
@@ -176,6 +182,10 @@ class Reconciler:
             return resource, await self._cluster.get(resource, key.namespace, reference.name)
         except NotFound:
             return resource, None
+
+    async def _look_ahead(self, key: Key, deployment: ModelDeployment, sidecar: Raw | None) -> None:
+        if sidecar is None and not deployment.spec.suspend:
+            await self._planning.look_ahead(key, deployment)
 
     def _watch_replacements(self, world: World, result: Result) -> None:
         """After an eviction its replacement is watched, until no pod is missed any more."""

@@ -52,29 +52,33 @@ class Surroundings:
         self._store = store
         self._clock = clock
         self._policy_seen = False
+        self._one_reader = asyncio.Lock()
         self._snapshot: tuple[float, Snapshot] | None = None
         self._autoscalers: tuple[float, Mapping[tuple[str, str, str], int]] = (float("-inf"), {})
 
     async def snapshot(self) -> Snapshot:
-        """The nodes and what is on them, at most a second old. Asked by one caller at a time.
+        """The nodes and what is on them, at most a second old.
 
         Without any accelerator no pod is listed: a plan for the CPU goes by what nodes have, and what is free there
         decides a warning alone. For thousands of pods that is not worth a list.
         """
-        if self._snapshot is not None and self._clock() - self._snapshot[0] < FRESH_SECONDS:
+        async with self._one_reader:
+            if self._snapshot is None or self._clock() - self._snapshot[0] >= FRESH_SECONDS:
+                began = self._clock()
+                self._snapshot = (began, await self._read())
             return self._snapshot[1]
-        began = self._clock()
+
+    async def _read(self) -> Snapshot:
         nodes = await self._cluster.list(resources.NODES)
         read = await asyncio.to_thread(_snapshot, nodes, ())
-        if read.inventory.accelerators:
-            pods, most_pods = await asyncio.gather(
-                self._cluster.list(resources.PODS, fields="status.phase!=Succeeded,status.phase!=Failed"),
-                self._autoscaled(),
-            )
-            read = await asyncio.to_thread(_snapshot, nodes, pods)
-            read = dataclasses.replace(read, most_pods=most_pods)
-        self._snapshot = (began, read)
-        return read
+        if not read.inventory.accelerators:
+            return read
+        pods, most_pods = await asyncio.gather(
+            self._cluster.list(resources.PODS, fields="status.phase!=Succeeded,status.phase!=Failed"),
+            self._autoscaled(),
+        )
+        read = await asyncio.to_thread(_snapshot, nodes, pods)
+        return dataclasses.replace(read, most_pods=most_pods)
 
     async def _autoscaled(self) -> Mapping[tuple[str, str, str], int]:
         """What autoscalers may ask for, at most a minute old, in one list; nothing where the operator may not see them.

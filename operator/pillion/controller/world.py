@@ -5,6 +5,7 @@ part of the world too: a plan is made once for a spec and then kept, so it is re
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Refused:
 Proposal = Proposed | Refused
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is asked for again and again is worked out once
 class World:
     """What is known when a ModelDeployment is looked at."""
 
@@ -81,7 +82,7 @@ class World:
     )  # by pod uid: whether all of its models serve
     proposal: Proposal | None = None  # None: the ModelSidecar answers the spec as it is
 
-    @property
+    @functools.cached_property
     def hash(self) -> str:
         """The hash of the spec that a plan answers."""
         assert self.deployment is not None
@@ -91,6 +92,20 @@ class World:
     def plan_key(self) -> str:
         """What a proposal answers: the spec, and the very target that it was made for."""
         return f"{self.hash}/{self.target['metadata']['uid'] if self.target is not None else ''}"
+
+    @functools.cached_property
+    def obstacle(self) -> Finding | None:
+        """Why the engine cannot be injected beside this target although there is a plan."""
+        if isinstance(self.proposal, Proposed) and self.proposal.obstacle is not None:
+            return self.proposal.obstacle
+        sidecar = self.proposal.sidecar if isinstance(self.proposal, Proposed) else self.sidecar
+        if self.target is None or sidecar is None:
+            return None
+        unmarkable = injection.cannot_mark(self.target)
+        if unmarkable is not None:
+            return unmarkable
+        template = injection.pod_template(self.target)
+        return next(iter(injection.conflicts(template.get("spec") or {}, sidecar)), None)
 
     def with_proposal(self, proposal: Proposal) -> "World":
         """The same world, with what planning said."""

@@ -25,6 +25,7 @@ def source() -> str:
     return (files("pillion.supervisor") / names.SUPERVISOR_FILE).read_text("utf-8")
 
 
+@cache
 def config_map_name() -> str:
     """Named by its content, so that immutability never stands in the way."""
     digest = hashlib.sha256(source().encode()).hexdigest()

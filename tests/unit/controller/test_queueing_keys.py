@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from pillion.controller.queue import LONGEST_WAIT_SECONDS, WorkQueue
+from pillion.controller.queue import LONGEST_WAIT_SECONDS, TOGETHER_SECONDS, WorkQueue
 from pillion.controller.store import Key
 
 A, B = Key("shop", "a"), Key("shop", "b")
@@ -76,16 +76,28 @@ async def test_what_arrives_during_the_work_is_looked_at_afterwards_and_never_be
     assert (looks, most_at_once) == (2, 1)
 
 
-def test_the_back_off_doubles_up_to_a_minute_and_starts_anew_when_settled() -> None:
+def test_the_back_off_doubles_up_to_a_longest_wait_and_starts_anew_when_settled() -> None:
     queue = WorkQueue(Clock())
     waits = []
     for _ in range(12):
         waits.append(queue.wait(A))
         queue._waiting[A].due = 0.0
     assert waits[:4] == [0.2, 0.4, 0.8, 1.6]
-    assert waits[-1] == LONGEST_WAIT_SECONDS
+    assert LONGEST_WAIT_SECONDS <= waits[-1] < LONGEST_WAIT_SECONDS + TOGETHER_SECONDS
     queue.settle(A)
     assert queue.wait(A) == 0.2
+
+
+def test_long_waits_end_together() -> None:
+    clock = Clock()
+    queue = WorkQueue(clock)
+    dues = {}
+    for _ in range(12):
+        for key in (A, B):
+            clock.now += 0.7
+            dues[key] = clock.now + queue.wait(key)
+            queue._waiting[key].due = 0.0
+    assert dues[A] == pytest.approx(dues[B])
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
