@@ -147,6 +147,11 @@ class Reason(StrEnum):
         About.PLANNING,
         "The engine has no kernel for this quantization on this accelerator.",
     )
+    COMPUTE_CAPABILITY_TOO_HIGH = (
+        "ComputeCapabilityTooHigh",
+        About.PLANNING,
+        "The accelerator is newer than the engine's kernels.",
+    )
     COMPUTE_CAPABILITY_UNKNOWN = (
         "ComputeCapabilityUnknown",
         About.PLANNING,
@@ -389,6 +394,11 @@ class Reason(StrEnum):
         "NodeAwaited",
         About.WARNING,
         "No node has the chosen accelerator yet; the plan goes by what is known of the product.",
+    )
+    ENGINE_LEGACY = (
+        "EngineLegacy",
+        About.WARNING,
+        "The engine is no longer developed by its authors.",
     )
     NOT_SUPPORTED_WELL = (
         "NotSupportedWell",

@@ -143,7 +143,7 @@ def compile_sidecar(
         name=deployment.metadata.name,
         namespace=deployment.metadata.namespace or "",
         uid=deployment.metadata.uid or "",
-        rendering=engines.render(settings),
+        rendering=engines.render(settings, engine=plan.engine),
         port=port,
         served_name=deployment.served_names[0],
         gate=spec.model_gate.value,

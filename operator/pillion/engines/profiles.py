@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-FOLDERS: Mapping[str, str] = {"vLLM": "vllm"}  # by the name in spec.engine.name
+FOLDERS: Mapping[str, str] = {"vLLM": "vllm", "TGI": "tgi"}  # by the name in spec.engine.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +74,10 @@ class Profile:
     architectures: frozenset[str]
     gone_architectures: frozenset[str]
     cuda: Cuda | None = None
+    maximum_capability: tuple[int, int] | None = (
+        None  # beyond which its kernels do not run; None: none is known
+    )
+    starts_for_root_alone: bool = False  # the pinned image: another one has to be named
 
     def image(self, device: str) -> str:
         """The pinned image for a device."""
@@ -133,6 +137,10 @@ def parse(document: Mapping[str, Any]) -> Profile:
         architectures=frozenset(document["architectures"]["served"]),
         gone_architectures=frozenset(document["architectures"]["gone"]),
         cuda=_cuda(document["cuda"]) if "cuda" in document else None,
+        maximum_capability=_capability(document["maximumCapability"])
+        if "maximumCapability" in document
+        else None,
+        starts_for_root_alone=bool(document.get("startsForRootAlone", False)),
     )
     named = ((made.tool_rules, made.tool_parsers), (made.reasoning_rules, made.reasoning_parsers))
     for rules, names in named:

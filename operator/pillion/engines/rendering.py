@@ -7,7 +7,8 @@ comes out is parsed and checked before anyone else sees it.
 import functools
 import importlib.resources
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 import jinja2
 import jinja2.meta
@@ -16,7 +17,8 @@ import yaml
 from pillion.api import names
 from pillion.engines import profiles
 from pillion.engines.model import EngineSettings, HubModel, Raw, Rendering
-from pillion.engines.vllm import flags
+from pillion.engines.tgi import flags as tgi_flags
+from pillion.engines.vllm import flags as vllm_flags
 
 INSTRUCTION_VERSION = 1
 # libyaml reads what we wrote ten times as fast as Python does; PyYAML's wheels have it.
@@ -39,6 +41,22 @@ _PLACE = "the place of "  # no text of a template begins so
 TEMPORARY_BYTES = 2 * 2**30  # sockets and what compilers leave; ASSUMED, an engine's /tmp was 0.1 GiB on CPU
 
 
+class Flags(Protocol):
+    """How an engine is told what to run: its folder's module of that name."""
+
+    def argv(self, settings: EngineSettings) -> list[str]:
+        """The command line, with a placeholder for the weights."""
+
+    def container_environment(self, settings: EngineSettings, *, version: str) -> list[tuple[str, str]]:
+        """Variables of the container's whole life."""
+
+    def cannot(self, settings: EngineSettings) -> str | None:
+        """What it cannot be told; None: nothing is left out."""
+
+
+FLAGS: Final[Mapping[str, Flags]] = {"vLLM": vllm_flags, "TGI": tgi_flags}
+
+
 class RenderError(Exception):
     """A template made something that is no container. A mistake of ours: nobody is expected to catch it."""
 
@@ -47,21 +65,25 @@ def render(settings: EngineSettings, *, engine: str = "vLLM") -> Rendering:
     """The container, volumes, startup probe and instruction of one engine.
 
     Raises:
-        RenderError: the template's output is not what a pod takes.
+        RenderError: the template's output is not what a pod takes, or the engine cannot be told what is asked.
     """
     known = profiles.profile(engine)
-    document = _fill(profiles.FOLDERS[engine], _values(settings, known))
+    flags = FLAGS[engine]
+    impossible = flags.cannot(settings)
+    if impossible is not None:
+        raise RenderError(f"{engine} was asked for {impossible}, which it cannot be told")
+    document = _fill(profiles.FOLDERS[engine], _values(settings, known, flags))
     rendering = Rendering(
         container=document["container"],
         volumes=tuple(document["volumes"]),
         startup_probe=document["startupProbe"],
-        instruction=_instruction(settings),
+        instruction=_instruction(settings, flags),
     )
     _check(rendering)
     return rendering
 
 
-def _values(settings: EngineSettings, known: profiles.Profile) -> dict[str, Any]:
+def _values(settings: EngineSettings, known: profiles.Profile, flags: Flags) -> dict[str, Any]:
     mounts, volumes = _volumes(settings)
     return {
         "container_name": names.container_name(settings.name),
@@ -69,7 +91,7 @@ def _values(settings: EngineSettings, known: profiles.Profile) -> dict[str, Any]
         "command": ["/bin/sh", "-c", WAIT_AND_START, names.SUPERVISOR_PATH],
         "args": _supervisor_arguments(settings),
         "cache_folder": names.CACHE_FOLDER,
-        "env": _environment(settings, known),
+        "env": _environment(settings, known, flags),
         "supervisor_port": names.supervisor_port(settings.port),
         "requests": _requests(settings),
         "limits": _limits(settings),
@@ -92,7 +114,7 @@ def _supervisor_arguments(settings: EngineSettings) -> list[str]:
     ]
 
 
-def _environment(settings: EngineSettings, known: profiles.Profile) -> list[Raw]:
+def _environment(settings: EngineSettings, known: profiles.Profile, flags: Flags) -> list[Raw]:
     env: list[Raw] = [
         {"name": name, "value": value}
         for name, value in flags.container_environment(settings, version=known.version)
@@ -185,7 +207,7 @@ def _cache_source(settings: EngineSettings) -> Raw:
     return {"emptyDir": {"sizeLimit": str(cache.size_limit_bytes)}}
 
 
-def _instruction(settings: EngineSettings) -> Raw:
+def _instruction(settings: EngineSettings, flags: Flags) -> Raw:
     model = settings.model
     source: Raw = (
         {"repo": model.repo, "commit": model.commit, "files": list(model.files)}

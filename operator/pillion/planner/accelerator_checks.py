@@ -31,6 +31,17 @@ def product_allowed(trial: Trial) -> Rejection | None:
     return None
 
 
+def engine_shares(trial: Trial) -> Rejection | None:
+    """The engine can keep to a share: TGI takes what is free of the whole card, and so less where others use theirs."""
+    pool = trial.candidate.pool
+    if pool is None or not pool.shared or trial.profile.name != "TGI":
+        return None
+    return Rejection(
+        reason=Reason.SHARED_ACCELERATOR,
+        message=f"{trial.profile.name} cannot keep to a share of {pool.product}; a whole card, a slice, or vLLM can.",
+    )
+
+
 def vendor_has_image(trial: Trial) -> Rejection | None:
     """There is an image of the engine for the accelerator's maker: of others than NVIDIA's only the user's own.
 
@@ -96,6 +107,13 @@ def gpu_computes_format(trial: Trial) -> Rejection | None:
             reason=Reason.COMPUTE_CAPABILITY_TOO_LOW,
             message=f"{wording.weights_name(candidate.quantization)} weights need compute capability "
             f"{_capability(needed)}, and {pool.product} has {has}.",
+        )
+    most = trial.profile.maximum_capability
+    if most is not None and pool.compute_capability > most:
+        return Rejection(
+            reason=Reason.COMPUTE_CAPABILITY_TOO_HIGH,
+            message=f"{trial.profile.name} {trial.profile.version} has kernels up to compute capability "
+            f"{_capability(most)}, and {pool.product} has {has}; vLLM runs on it.",
         )
     if candidate.kv_cache_quantized and pool.compute_capability < FULL_FP8_FROM:
         return Rejection(

@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     model_checks.quantization_known,
     accelerator_checks.product_allowed,
     node_checks.a_node_is_open,
+    accelerator_checks.engine_shares,
     accelerator_checks.vendor_has_image,
     accelerator_checks.driver_new_enough,
     accelerator_checks.gpu_computes_format,

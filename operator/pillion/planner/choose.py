@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pillion import engines
-from pillion.api.modeldeployment import Method
+from pillion.api.modeldeployment import EngineName, Method
 from pillion.api.reasons import Reason
 from pillion.hardware import gpus
 from pillion.planner import candidates as listing
@@ -19,7 +19,7 @@ from pillion.planner.placement import Places
 from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
 
-ENGINE = "vLLM"
+_ENGINES = {EngineName.AUTO: "vLLM", EngineName.VLLM: "vLLM", EngineName.TGI: "TGI"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class _Turned:
 
 def plan(request: PlanRequest) -> Outcome:
     """The best candidate that fits as a plan, or why none does and what would help."""
-    profile = engines.profile(ENGINE)
+    profile = engines.profile(_ENGINES[request.spec.engine.name])
     fitting, turned = _sorted_out(request, profile)
     if not fitting:
         return _not_planned(request, turned)
@@ -53,7 +53,7 @@ def plan(request: PlanRequest) -> Outcome:
 
 def fits(request: PlanRequest) -> Plan | None:
     """The plan, without a word on the others; for questions of what would help."""
-    fitting, _ = _sorted_out(request, engines.profile(ENGINE))
+    fitting, _ = _sorted_out(request, engines.profile(_ENGINES[request.spec.engine.name]))
     policy = request.spec.quantization.policy
     best = min(fitting, key=lambda trial: policies.key(policy, trial), default=None)
     return plans.made(best) if best is not None else None

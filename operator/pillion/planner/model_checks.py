@@ -62,6 +62,12 @@ def same_model(trial: Trial) -> Rejection | None:
 def task_possible(trial: Trial) -> Rejection | None:
     """The model can do what is asked."""
     model, task = trial.model, trial.task
+    if task is not Task.TEXT_GENERATION and trial.profile.name == "TGI":
+        return Rejection(
+            reason=Reason.TASK_UNSUPPORTED,
+            message=f"{trial.profile.name} generates text alone, and {model.repo} is served for {task.value}; set "
+            "spec.engine.name to vLLM.",
+        )
     scores = task in {Task.RERANK, Task.CLASSIFICATION}
     if scores and any(each.startswith(_OVERRIDES) for each in trial.request.spec.engine.extra_args):
         return None

@@ -11,17 +11,28 @@ from pillion import engines
 from pillion.api.modeldeployment import Modalities, Task
 from pillion.facts import ModelFacts
 from pillion.hardware import NodeRoom
-from pillion.planner import images, resources
+from pillion.planner import images, resources, tgi_memory
 from pillion.planner import placement as placing
 from pillion.planner import wishes as wishing
 from pillion.planner.candidates import FULL_FP8_FROM, Candidate
 from pillion.planner.model import Device, PlanRequest
-from pillion.sizing import budget, constants, defaults, kv_cache, overheads, unverified, versions, weights
+from pillion.sizing import (
+    budget,
+    constants,
+    defaults,
+    kv_cache,
+    overheads,
+    tgi,
+    unverified,
+    versions,
+    weights,
+)
 
 # Sequences at once: as many as share the cache well, unless the sampler's peak for them takes too much.
 _USUAL_SEQUENCES = 128
 _FEWEST_SEQUENCES = 8
 _CPU_SEQUENCES = 16
+_TGI = "TGI"
 _SAMPLER_SHARE = 0.04  # of usable memory; ASSUMED, keeps the peak below 1 GiB on a 24 GB card
 _SIXTEEN_BIT_FROM = (8, 0)  # compute capability with bfloat16
 # Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
@@ -63,13 +74,16 @@ class Trial:
     @property
     def image(self) -> str:
         """The engine's image: the user's, the operator's own for the device, or the pinned one."""
+        if self.request.spec.engine.image is not None:
+            return self.request.spec.engine.image
         device = self.candidate.device.value
-        pinned = self.request.images.get(device) or self.profile.image(device)
-        return self.request.spec.engine.image or pinned
+        return self.request.images.get(device) or self.profile.image(device)
 
     @functools.cached_property
     def version(self) -> versions.Version:
         """The engine's version as its image tells it; the profile's where it does not."""
+        if self.profile.name == _TGI:
+            return versions.PINNED  # what is counted by the other engine's version is counted alike here
         told = images.version(self.image, self.profile)
         return versions.parse(told) or versions.parse(self.profile.version) or versions.PINNED
 
@@ -79,6 +93,8 @@ class Trial:
         pool = self.candidate.pool
         if pool is None:
             return None
+        if self.profile.name == _TGI:
+            return f"the memory of {_TGI} follows its own formula, which one log confirms"
         hardware = unverified.hardware(pool.product)
         if hardware is not None:
             return f"no start-up log of {hardware} has been compared with the memory model"
@@ -235,6 +251,8 @@ class Trial:
 
     def _batched_tokens(self) -> int:
         pool = self.candidate.pool
+        if self.profile.name == _TGI:
+            return round(tgi.PREFILL_TOKENS.value)
         usual = defaults.batched_tokens(
             self.version,
             device_bytes=pool.memory_bytes if pool else 0,
@@ -283,12 +301,16 @@ class Trial:
             capability=pool.compute_capability if pool else None,
             block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
         )
-        layout = budget.layout(demand)
-        division = (
-            self._cpu_division(demand)
-            if on_cpu
-            else budget.divide(demand, total_bytes=self.total_bytes, utilization=self.utilization)
-        )
+        if self.profile.name == _TGI:
+            layout = tgi_memory.layout(demand)
+            division = tgi_memory.division(demand, total_bytes=self.total_bytes)
+        else:
+            layout = budget.layout(demand)
+            division = (
+                self._cpu_division(demand)
+                if on_cpu
+                else budget.divide(demand, total_bytes=self.total_bytes, utilization=self.utilization)
+            )
         return Share(
             demand=demand,
             division=division,

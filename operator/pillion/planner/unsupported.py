@@ -7,14 +7,24 @@ import difflib
 from collections.abc import Iterator
 
 from pillion import engines
-from pillion.api.modeldeployment import EngineName, Method, ModelDeploymentSpec
+from pillion.api.modeldeployment import (
+    Accelerator,
+    EngineName,
+    KvCacheDtype,
+    Method,
+    Modalities,
+    ModelDeploymentSpec,
+    Task,
+)
 
 _CHOICES = frozenset({"Auto", "None"})
+_TGI = "TGI"
 
 
 def unsupported(spec: ModelDeploymentSpec) -> list[tuple[str, str]]:
     """The path of each such field, and what is accepted instead."""
-    return [*_sources(spec), *_engine(spec), *_parsers(spec)]
+    others = _of_tgi(spec) if spec.engine.name is EngineName.TGI else _parsers(spec)
+    return [*_sources(spec), *_engine(spec), *others]
 
 
 def _sources(spec: ModelDeploymentSpec) -> Iterator[tuple[str, str]]:
@@ -26,15 +36,46 @@ def _sources(spec: ModelDeploymentSpec) -> Iterator[tuple[str, str]]:
 
 
 def _engine(spec: ModelDeploymentSpec) -> Iterator[tuple[str, str]]:
-    if spec.engine.name is EngineName.TGI:
-        yield "spec.engine.name", "this version runs vLLM alone; set it to vLLM or leave it at Auto"
-    profile = engines.profile("vLLM")
+    profile = engines.profile(_TGI if spec.engine.name is EngineName.TGI else "vLLM")
     method = spec.quantization.method
     if method is not Method.AUTO and method.value not in profile.minimum_capability:
         loadable = ", ".join(sorted(profile.minimum_capability))
         yield (
             "spec.quantization.method",
             f"{profile.name} {profile.version} does not load {method.value} weights; it loads {loadable}",
+        )
+
+
+def _of_tgi(spec: ModelDeploymentSpec) -> Iterator[tuple[str, str]]:
+    """What Text Generation Inference cannot be told."""
+    profile = engines.profile(_TGI)
+    name = f"{profile.name} {profile.version}"
+    vllm = "; remove it, or set spec.engine.name to vLLM"
+    if profile.starts_for_root_alone and spec.engine.image is None:
+        yield (
+            "spec.engine.image",
+            f"the image of {name} starts for root alone, and engines never run as root here: make one from it as "
+            "docs/tgi.md shows, and name it, or set spec.engine.name to vLLM",
+        )
+    if spec.model.served_names:
+        yield "spec.model.servedNames", f"{name} answers to every name and tells none{vllm}"
+    if spec.model.task not in {Task.AUTO, Task.TEXT_GENERATION}:
+        yield "spec.model.task", f"{name} generates text alone{vllm}"
+    if spec.hardware.accelerator is Accelerator.CPU:
+        yield "spec.hardware.accelerator", f"{name} runs on NVIDIA's accelerators alone here{vllm}"
+    serving = spec.serving
+    if serving.generation is not None:
+        yield "spec.serving.generation", f"{name} knows no defaults for requests{vllm}"
+    if serving.tool_calls != "Auto":
+        yield "spec.serving.toolCalls", f"{name} makes tool calls in its own way, which cannot be set{vllm}"
+    if serving.reasoning not in _CHOICES:
+        yield "spec.serving.reasoning", f"{name} does not tell reasoning from the answer{vllm}"
+    if serving.modalities is not Modalities.ALL:
+        yield "spec.serving.modalities", f"{name} loads all of a multimodal model{vllm}"
+    if serving.kv_cache_dtype not in {KvCacheDtype.AUTO, KvCacheDtype.FP8, KvCacheDtype.FP8_E5M2}:
+        yield (
+            "spec.serving.kvCacheDtype",
+            f"{name} keeps keys and values in the model's own type, or in FP8{vllm}",
         )
 
 

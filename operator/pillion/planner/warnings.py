@@ -101,6 +101,12 @@ def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
 
 def _about_the_engine(trial: Trial) -> Iterator[Warned]:
     profile = trial.profile
+    if profile.name == "TGI":
+        yield Warned(
+            reason=Reason.ENGINE_LEGACY,
+            message=f"{profile.name} is archived by its authors: {profile.version} is its last version, and neither "
+            "new models nor repairs will come. spec.engine.name: vLLM serves the same models.",
+        )
     version = images.version(trial.image, profile)
     if version == profile.version:
         return

@@ -510,7 +510,7 @@ class Engine:
         self._oom_kills = oom_kills()
         empty_folder(shm)
         argv = [word.replace(MODEL_PLACEHOLDER, prepared.model_path) for word in self.instruction.argv]
-        self.program = Path(argv[0]).name
+        self.program = program_name(argv)
         self.process = subprocess.Popen(  # noqa: S603 - running what it is told is its purpose
             argv,
             env=engine_environment(self.instruction),
@@ -621,6 +621,12 @@ class Engine:
             _, answer = ask(self.instruction.port, "/v1/models", timeout=HEALTH_TIMEOUT_SECONDS)
             length = json.loads(answer)["data"][0].get("max_model_len")
             self.max_model_len = int(length) if length else None
+
+
+def program_name(argv: Sequence[str]) -> str:
+    """What an engine is called in messages; where a shell only prepares it, the program that the shell becomes."""
+    prepared = len(argv) > 3 and argv[0] == "/bin/sh" and argv[1] == "-c"
+    return Path(argv[3] if prepared else argv[0]).name
 
 
 def engine_environment(instruction: Instruction) -> dict[str, str]:

@@ -182,7 +182,7 @@ def test_an_invalid_field_is_refused_by_the_api_server(stage: Stage, namespace: 
 
 def test_a_field_whose_effect_is_not_built_is_refused(stage: Stage, namespace: str) -> None:
     stage.apply(stages.web(namespace), stages.model(namespace, models.TINY_RIVER, engine={"name": "TGI"}))
-    assert "spec.engine.name" in refused(stage, namespace, "FieldNotSupported")
+    assert "spec.engine.image" in refused(stage, namespace, "FieldNotSupported")
 
 
 def test_a_port_that_the_application_declares(stage: Stage, namespace: str) -> None:

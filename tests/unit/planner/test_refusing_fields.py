@@ -25,7 +25,9 @@ REPO = {"repo": "Qwen/Qwen3-8B"}
             "spec.model.repo",
             id="in an image",
         ),
-        pytest.param({"model": REPO, "engine": {"name": "TGI"}}, "spec.engine.name", "vLLM", id="TGI"),
+        pytest.param(
+            {"model": REPO, "engine": {"name": "TGI"}}, "spec.engine.image", "starts for root alone", id="TGI"
+        ),
         pytest.param(
             {"model": REPO, "quantization": {"method": "BitsAndBytes"}},
             "spec.quantization.method",

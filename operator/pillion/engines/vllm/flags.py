@@ -94,6 +94,11 @@ def generation_config(generation: Generation) -> dict[str, float | int]:
     return {key: value for key, value in given.items() if value is not None}
 
 
+def cannot(settings: EngineSettings) -> str | None:  # noqa: ARG001 - the other engine has a limit or two
+    """What it cannot be told: nothing of what settings may say."""
+    return None
+
+
 def container_environment(settings: EngineSettings, *, version: str) -> list[tuple[str, str]]:
     """Variables of the container's whole life: where things are written, and what is not sent home.
 

@@ -1,0 +1,1 @@
+"""Text Generation Inference: what is known of it, and how it is told."""

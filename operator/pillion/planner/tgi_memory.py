@@ -1,0 +1,49 @@
+"""What does Text Generation Inference leave for the requests of one candidate?
+
+It divides memory in its own way, and so has a model of its own; what comes out has the same shape as for the other
+engine, so that every check reads it the same way.
+"""
+
+import math
+
+from pillion.sizing import budget, kv_cache, tgi
+
+_PAGED_BLOCK_TOKENS = 16  # where there is no FlashInfer; one token with it
+_FLASHINFER_FROM = (8, 0)
+
+
+def layout(demand: budget.Demand) -> kv_cache.KvLayout | None:
+    """How its KV cache is divided: every layer keeps every token."""
+    paged = demand.capability is not None and demand.capability < _FLASHINFER_FROM
+    return kv_cache.layout(
+        demand.model.attention,
+        tensor_parallel=demand.tensor_parallel,
+        element_bytes=demand.kv_element_bytes,
+        batched_tokens=demand.batched_tokens,
+        block_tokens=_PAGED_BLOCK_TOKENS if paged else 1,
+        engine="tgi",
+        capability=demand.capability,
+    )
+
+
+def division(demand: budget.Demand, *, total_bytes: int) -> budget.Division:
+    """Weights, the warm-up pass, and of what is left the part that is sure."""
+    found = tgi.divide(
+        demand.model,
+        tensor_parallel=demand.tensor_parallel,
+        loading=demand.loading,
+        element_bytes=demand.kv_element_bytes,
+        total_bytes=total_bytes,
+        memory_fraction=None,
+        capability=demand.capability,
+    )
+    usable = math.floor(total_bytes * tgi.WIGGLE_ROOM.value)
+    room = max(0, usable - found.weights - found.activation)
+    return budget.Division(
+        usable=usable,
+        weights=found.weights,
+        activation=found.activation,
+        graphs=0,
+        other=0,
+        margin=math.ceil(room * (1 - tgi.SURE_SHARE.value)),
+    )
