@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -24,7 +25,7 @@ from benchmarks.consumption import Machine
 from tests.cluster import ClusterError, binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.bench import Bench
     from benchmarks.results import Outcome
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 EVERYTHING = "all"
 # What a scenario can end in; the others are measured all the same. What starts a cluster asserts what has to come up.
-EXPECTED = (ClusterError, ApiError, TimeoutError, AssertionError)
+EXPECTED = (ClusterError, ApiError, TimeoutError, AssertionError, subprocess.SubprocessError)
 
 
 def main() -> int:
@@ -45,22 +46,30 @@ def main() -> int:
         for scenario in scenarios.ALL.values():
             print(f"{scenario.name:18} {scenario.about}{'' if scenario.by_default else ' (only by name)'}")
         return 0
-    outcomes, failed = [], False
-    for scenario in _chosen(options.scenarios):
+    machine, version = Machine.this(), binaries.DEFAULT_KUBERNETES_VERSION
+    outcomes: list[Outcome] = []
+    table = report.Table() if options.output == "table" else None
+    if table is not None:
+        table.head(machine, version)
+    chosen = _chosen(options.scenarios)
+    for scenario in chosen:
         started = time.monotonic()
+
+        def measured(outcome: Outcome) -> None:
+            # Shown at once: what a later scenario ends in takes nothing away.
+            outcomes.append(outcome)
+            if table is not None:
+                table.add(outcome)
+
         try:
-            outcomes.append(_measured(scenario, profile=options.profile))
+            _measure(scenario, profile=options.profile, measured=measured)
         except EXPECTED as error:
             traceback.print_exc()
             _say(f"{scenario.name}: {error or repr(error)}")
-            failed = True
         _say(f"{scenario.name}: {time.monotonic() - started:.0f} s, with all that was started for it")
-    machine, version = Machine.this(), binaries.DEFAULT_KUBERNETES_VERSION
-    if options.output == "json":
+    if table is None:
         print(report.as_json(machine, version, outcomes))
-    else:
-        report.show(machine, version, outcomes)
-    return 1 if failed else 0
+    return 0 if len(outcomes) == len(chosen) else 1
 
 
 def _chosen(names: Sequence[str]) -> list[Scenario]:
@@ -70,16 +79,17 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
     return [scenarios.ALL[name] for name in names or by_default]
 
 
-def _measured(scenario: Scenario, *, profile: Path | None) -> Outcome:
+def _measure(scenario: Scenario, *, profile: Path | None, measured: Callable[[Outcome], None]) -> None:
     if scenario.alone is not None:
         _say(f"{scenario.name}: measuring")
-        return scenario.alone()
+        measured(scenario.alone())
+        return
     assert scenario.on_cluster is not None
     under = () if profile is None else ("-m", "cProfile", "-o", str(profile.resolve()))
     # Each on a cluster of its own: what one leaves behind would be in the figures of the next.
     with bench.start(say=_say, under=under) as running:
         _say(f"{scenario.name}: measuring")
-        return _on_cluster(running, scenario.on_cluster)
+        measured(_on_cluster(running, scenario.on_cluster))
 
 
 def _on_cluster(running: Bench, act: OnCluster) -> Outcome:

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from rich import table as tables
 from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,28 +29,34 @@ def as_json(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcom
     return json.dumps(told, indent=2)
 
 
-def show(machine: Machine, kubernetes_version: str, outcomes: Sequence[Outcome]) -> None:
-    """For people."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=COLUMNS)
-    console.print(
-        f"{machine.cores} cores ({machine.processor}), {machine.memory_gib} GiB, Linux {machine.kernel}, "
-        f"Python {machine.python}, Kubernetes {kubernetes_version} (etcd without fsync, all on this machine)"
-    )
-    for outcome in outcomes:
-        console.print()
-        console.print(_figures(outcome))
+class Table:
+    """For people: each scenario as soon as it was measured."""
+
+    def __init__(self) -> None:
+        self._console = Console()
+        if not self._console.is_terminal:
+            self._console = Console(width=COLUMNS)
+
+    def head(self, machine: Machine, kubernetes_version: str) -> None:
+        """On what it is measured."""
+        self._console.print(
+            f"{machine.cores} cores ({machine.processor}), {machine.memory_gib} GiB, Linux {machine.kernel}, "
+            f"Python {machine.python}, Kubernetes {kubernetes_version} (etcd without fsync, all on this machine)"
+        )
+
+    def add(self, outcome: Outcome) -> None:
+        """What one scenario came to."""
+        self._console.print()
+        self._console.print(_figures(outcome))
+        notes = [*outcome.notes, _beside(outcome.load)]
         if outcome.requests is not None:
-            console.print(
-                f"  requests for {outcome.requests.per}: {_told(outcome.requests)}", highlight=False
-            )
-        for note in (*outcome.notes, _beside(outcome.load)):
-            console.print(f"  {note}", highlight=False)
+            notes.insert(0, f"requests for {outcome.requests.per}: {_told(outcome.requests)}")
+        for note in notes:
+            self._console.print(f"  {note}", highlight=False)
 
 
-def _figures(outcome: Outcome) -> Table:
-    table = Table(title=f"{outcome.scenario}: {outcome.about}", title_justify="left")
+def _figures(outcome: Outcome) -> tables.Table:
+    table = tables.Table(title=f"{outcome.scenario}: {outcome.about}", title_justify="left")
     table.add_column("measure", no_wrap=True)
     for column in ("Pillion", "floor", "x floor"):
         table.add_column(column, justify="right")
