@@ -1,6 +1,7 @@
 """Which facts were read already?
 
-What a commit holds never changes, so nothing here grows stale; the oldest use makes room when it is full.
+What a commit holds never changes, so nothing here grows stale; the oldest use makes room when it is full. Which commit
+a branch stood at is remembered for when the Hub cannot be asked.
 """
 
 import threading
@@ -9,6 +10,7 @@ from collections import OrderedDict
 from pillion.facts.model import ModelFacts
 
 Key = tuple[str, str, str, str]  # endpoint, repository, commit, for whom
+Place = tuple[str, str, str, str]  # endpoint, repository, branch or tag, for whom
 
 
 class FactsCache:
@@ -19,6 +21,7 @@ class FactsCache:
             raise ValueError("a cache holds at least one entry")
         self._max_entries = max_entries
         self._entries: OrderedDict[Key, ModelFacts] = OrderedDict()
+        self._commits: OrderedDict[Place, str] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> ModelFacts | None:
@@ -36,6 +39,21 @@ class FactsCache:
             self._entries.move_to_end(key)
             while len(self._entries) > self._max_entries:
                 self._entries.popitem(last=False)
+
+    def remember(self, place: Place, commit: str) -> None:
+        """Keep the commit that a branch stands at."""
+        with self._lock:
+            self._commits[place] = commit
+            self._commits.move_to_end(place)
+            while len(self._commits) > self._max_entries:
+                self._commits.popitem(last=False)
+
+    def latest(self, place: Place) -> ModelFacts | None:
+        """The facts of the commit that a branch stood at when it was last asked for."""
+        endpoint, repo, _, whose = place
+        with self._lock:
+            commit = self._commits.get(place)
+        return self.get((endpoint, repo, commit, whose)) if commit is not None else None
 
     def __len__(self) -> int:
         with self._lock:

@@ -4,33 +4,16 @@ Everything is read into memory with a time limit; nothing is written to disk. On
 of a revision; what a commit holds never changes, so its facts are kept.
 """
 
+import functools
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
-
-import httpx2
-from huggingface_hub import HfApi, hf_hub_url
-from huggingface_hub.errors import SafetensorsParsingError
-from huggingface_hub.hf_api import ModelInfo
-from huggingface_hub.utils import (  # type: ignore[attr-defined] # documented, not re-exported for checkers
-    build_hf_headers,
-    get_session,
-    hf_raise_for_status,
-)
+from collections.abc import Callable, Sequence
 
 from pillion.api.reasons import Reason
-from pillion.facts import documents as docs
-from pillion.facts import files, hub_errors, trusted, understanding
+from pillion.facts import trusted, understanding
 from pillion.facts.cache import FactsCache
-from pillion.facts.documents import Documents, Json, RepoFile, Tensor
 from pillion.facts.errors import FactsError
+from pillion.facts.hub_source import Source, UnloadableError
 from pillion.facts.model import ModelFacts
-
-_PARALLEL_REQUESTS = 8
-_LARGEST_DOCUMENT_BYTES = 32 * 2**20  # tokenizer.json, the largest by far, is not read
-Answer = TypeVar("Answer")
 
 
 def read(
@@ -55,11 +38,46 @@ def read(
     Raises:
         FactsError: with the reason, and what would help.
     """
-    source = _Source(repo=repo, token=token, endpoint=endpoint, timeout_seconds=timeout_seconds)
-    info = source.ask(lambda: source.info(revision), revision=revision)
+    reader = functools.partial(
+        _loadable, token=token, endpoint=endpoint, cache=cache, timeout_seconds=timeout_seconds
+    )
+    try:
+        return reader(repo, revision=revision)
+    except UnloadableError as problem:
+        # Here what is looked up for the message is read plainly, so that no two repositories name each other forever.
+        quantizations = functools.partial(
+            trusted.quantizations,
+            read=lambda other: _plainly(reader, other),
+            token=token,
+            endpoint=endpoint,
+            timeout_seconds=timeout_seconds,
+        )
+        raise problem.explained(lambda other: _plainly(reader, other), quantizations) from problem
+
+
+def _loadable(
+    repo: str,
+    *,
+    revision: str | None = None,
+    token: str | None,
+    endpoint: str | None,
+    cache: FactsCache | None,
+    timeout_seconds: float,
+) -> ModelFacts:
+    source = Source(repo=repo, token=token, endpoint=endpoint, timeout_seconds=timeout_seconds)
+    place = (source.address, repo, revision or "", _whose(token))
+    try:
+        info = source.ask(lambda: source.info(revision), revision=revision)
+    except FactsError as problem:
+        earlier = cache.latest(place) if cache is not None else None
+        if problem.reason is Reason.HUB_UNREACHABLE and earlier is not None:
+            return earlier  # a Hub that is away for an hour changes no plan
+        raise
     if info.sha is None:
         raise FactsError(Reason.HUB_UNREACHABLE, f"the Hub named no commit for {repo}", transient=True)
     key = (source.address, repo, info.sha, _whose(token))
+    if cache is not None:
+        cache.remember(place, info.sha)
     known = cache.get(key) if cache is not None else None
     if known is not None:
         return known
@@ -67,6 +85,14 @@ def read(
     if cache is not None:
         cache.put(key, found)
     return found
+
+
+def _plainly(reader: Callable[[str], ModelFacts], repo: str) -> ModelFacts:
+    """Facts without a search for something to load instead."""
+    try:
+        return reader(repo)
+    except UnloadableError as problem:
+        raise problem.plain() from problem
 
 
 def trusted_quantizations(
@@ -84,8 +110,11 @@ def trusted_quantizations(
     """
     return trusted.quantizations(
         base,
-        read=lambda repo: read(
-            repo, token=token, endpoint=endpoint, cache=cache, timeout_seconds=timeout_seconds
+        read=functools.partial(
+            _plainly,
+            functools.partial(
+                _loadable, token=token, endpoint=endpoint, cache=cache, timeout_seconds=timeout_seconds
+            ),
         ),
         publishers=publishers,
         token=token,
@@ -97,120 +126,3 @@ def trusted_quantizations(
 def _whose(token: str | None) -> str:
     """Tells readers apart without keeping their tokens: facts of a gated model are not for everybody."""
     return hashlib.sha256(token.encode()).hexdigest()[:16] if token else ""
-
-
-class _Source:
-    """One repository of one Hub, read with one token."""
-
-    def __init__(self, *, repo: str, token: str | None, endpoint: str | None, timeout_seconds: float) -> None:
-        self._repo = repo
-        self._token: str | bool = token or False
-        self._timeout_seconds = timeout_seconds
-        self._api = HfApi(endpoint=endpoint, token=self._token)
-
-    @property
-    def address(self) -> str:
-        return self._api.endpoint
-
-    def ask(self, question: Callable[[], Answer], *, revision: str | None = None) -> Answer:
-        """The answer, or the failure in our own words."""
-        try:
-            return question()
-        except (httpx2.HTTPError, OSError, ValueError) as error:
-            raise hub_errors.translated(
-                error, repo=self._repo, revision=revision, endpoint=self.address, has_token=bool(self._token)
-            ) from error
-
-    def info(self, revision: str | None) -> ModelInfo:
-        return self._api.model_info(
-            self._repo, revision=revision, files_metadata=True, timeout=self._timeout_seconds
-        )
-
-    def documents(self, info: ModelInfo, commit: str) -> Documents:
-        """All documents of a commit, several requests at a time."""
-        listed = tuple(
-            RepoFile(name=each.rfilename, size_bytes=each.size or 0, fingerprint=each.blob_id)
-            for each in info.siblings or ()
-        )
-        there = {file.name for file in listed}
-        card: Json = dict(info.card_data.__dict__) if info.card_data is not None else {}
-        partial = Documents(repo=self._repo, commit=commit, files=listed, config={}, card=card)
-        if not files.weight_files(listed):
-            raise understanding.no_weights(partial)
-        if docs.CONFIG not in there:
-            raise FactsError(
-                Reason.CONFIG_INVALID,
-                f"{self._repo} has no config.json, which says what shape the model has; choose a repository "
-                "in the form of the transformers library.",
-            )
-        with ThreadPoolExecutor(max_workers=_PARALLEL_REQUESTS) as pool:
-            wanted = (docs.CONFIG, docs.TOKENIZER_CONFIG, docs.QUANTIZATION_CONFIG, docs.SENTENCE_CONFIG)
-            reading = {name: pool.submit(self._json, name, commit) for name in wanted if name in there}
-            headers = [
-                pool.submit(self._tensors, file.name, commit)
-                for file in files.weight_files(listed)
-                if file.name.endswith(".safetensors")
-            ]
-            read_json = {name: each.result() for name, each in reading.items()}
-            tensors = tuple(tensor for each in headers for tensor in each.result())
-        return Documents(
-            repo=self._repo,
-            commit=commit,
-            files=listed,
-            config=read_json[docs.CONFIG],
-            tokenizer_config=read_json.get(docs.TOKENIZER_CONFIG, {}),
-            quantization_config=read_json.get(docs.QUANTIZATION_CONFIG),
-            sentence_config=read_json.get(docs.SENTENCE_CONFIG, {}),
-            tensors=tensors if headers else None,
-            card=card,
-            pipeline_tag=info.pipeline_tag,
-        )
-
-    def _json(self, name: str, commit: str) -> Mapping[str, Any]:
-        text = self.ask(lambda: self._content(name, commit))
-        try:
-            parsed = json.loads(text)
-        except ValueError as error:
-            raise FactsError(
-                Reason.CONFIG_INVALID, f"{self._repo}: {name} is no valid JSON: {error}."
-            ) from error
-        if not isinstance(parsed, dict):
-            raise FactsError(
-                Reason.CONFIG_INVALID, f"{self._repo}: {name} holds no JSON object at its top level."
-            )
-        return parsed
-
-    def _content(self, name: str, commit: str) -> bytes:
-        url = hf_hub_url(self._repo, name, revision=commit, endpoint=self.address)
-        with get_session().stream(
-            "GET", url, headers=build_hf_headers(token=self._token), timeout=self._timeout_seconds
-        ) as response:
-            if response.is_error:
-                response.read()  # the error's own words are in the body
-            hf_raise_for_status(response)
-            content = bytearray()
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > _LARGEST_DOCUMENT_BYTES:
-                    raise FactsError(
-                        Reason.CONFIG_INVALID,
-                        f"{self._repo}: {name} is longer than {_LARGEST_DOCUMENT_BYTES // 2**20} MiB.",
-                    )
-        return bytes(content)
-
-    def _tensors(self, name: str, commit: str) -> tuple[Tensor, ...]:
-        """The tensors of one safetensors file, from its header alone (range requests)."""
-        try:
-            header = self.ask(
-                lambda: self._api.parse_safetensors_file_metadata(
-                    self._repo, name, revision=commit, timeout=self._timeout_seconds
-                )
-            )
-        except SafetensorsParsingError as error:
-            raise FactsError(
-                Reason.FORMAT_UNSUPPORTED, f"{self._repo}: {name} is no safetensors file: {error}."
-            ) from error
-        return tuple(
-            Tensor(name=tensor, dtype=str(found.dtype), shape=tuple(found.shape))
-            for tensor, found in header.tensors.items()
-        )

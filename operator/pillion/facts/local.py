@@ -15,7 +15,7 @@ from huggingface_hub.repocard import metadata_load
 
 from pillion.api.reasons import Reason
 from pillion.facts import documents as docs
-from pillion.facts import files, understanding
+from pillion.facts import files, gguf, understanding, unloadable
 from pillion.facts.documents import Documents, RepoFile, Tensor
 from pillion.facts.errors import FactsError
 from pillion.facts.model import ModelFacts
@@ -44,7 +44,7 @@ def documents(path: Path) -> Documents:
     partial = Documents(repo=name, commit="", files=listed, config={}, card=_card(path))
     if docs.CONFIG not in there:
         if files.gguf_files(listed) or "adapter_config.json" in there:
-            raise understanding.no_weights(partial)
+            raise unloadable.failure(partial, header=_gguf_header(path, listed))
         raise FactsError(
             Reason.CONFIG_INVALID,
             f"{path} has no config.json, which says what shape the model has; name a directory in the form of the "
@@ -121,6 +121,17 @@ def _header(file: Path) -> tuple[Tensor, ...]:
             Reason.FORMAT_UNSUPPORTED,
             f"{file} is no safetensors file: {error}; download it again (a pointer of Git LFS looks like this).",
         ) from error
+
+
+def _gguf_header(path: Path, listed: tuple[RepoFile, ...]) -> gguf.Header | None:
+    """What the first of the GGUF files says of itself."""
+    for file in files.gguf_files(listed)[:1]:
+        try:
+            with (path / file.name).open("rb") as opened:
+                return gguf.header(opened.read(gguf.BEGINNING_BYTES))
+        except OSError:
+            return None
+    return None
 
 
 def _declared_bytes(path: Path, listed: tuple[RepoFile, ...]) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pillion.api.modeldeployment import Task
 from pillion.api.reasons import Reason
-from pillion.facts import class_defaults, computing, dimensions, files, quantized, shapes, tensors
+from pillion.facts import class_defaults, computing, dimensions, files, hints, quantized, shapes, tensors
 from pillion.facts import documents as docs
 from pillion.facts.documents import Documents, Json
 from pillion.facts.errors import FactsError
@@ -32,11 +32,9 @@ def facts(documents: Documents) -> ModelFacts:
     """The facts of a checkpoint.
 
     Raises:
-        FactsError: there are no weights that an engine loads, or config.json does not say their shape.
+        FactsError: config.json does not say the model's shape.
     """
     weights_files = files.weight_files(documents.files)
-    if not weights_files and not documents.without_weights:
-        raise no_weights(documents)
     config = documents.config
     shape = _shape(documents)
     quantization = quantized.quantization(config, modelopt=documents.quantization_config)
@@ -48,6 +46,7 @@ def facts(documents: Documents) -> ModelFacts:
     sizes = dimensions.dimensions(
         shapes.text_part(class_defaults.filled(config)), head_dim=shape.attention.key_head_dim
     )
+    hint = hints.disagreement(documents.repo, quantized=quantization is not None)
     return ModelFacts(
         repo=documents.repo,
         commit=documents.commit,
@@ -81,35 +80,7 @@ def facts(documents: Documents) -> ModelFacts:
         tokenizer_fingerprint=_tokenizer_fingerprint(documents),
         brings_code=bool(config.get("auto_map")),
         known_architecture=found.known,
-        notes=found.notes,
-    )
-
-
-def no_weights(documents: Documents) -> FactsError:
-    """Why a repository without loadable weights cannot be served, and what can."""
-    base = base_model(documents.card)
-    if files.gguf_files(documents.files):
-        instead = (
-            f"set spec.model.repo to {base}, the model it was made from, or to a quantized checkpoint of it "
-            "with safetensors files (AWQ, GPTQ, FP8)"
-            if base
-            else "choose the repository it was made from, or a quantized checkpoint of it with safetensors"
-        )
-        return FactsError(
-            Reason.FORMAT_UNSUPPORTED,
-            f"{documents.repo} has its weights in GGUF, llama.cpp's format, which the engines here do not "
-            f"load; {instead}.",
-        )
-    if documents.has("adapter_config.json"):
-        instead = f"set spec.model.repo to {base}" if base else "choose the model that it belongs to"
-        return FactsError(
-            Reason.FORMAT_UNSUPPORTED,
-            f"{documents.repo} is an adapter (LoRA) and no whole model; {instead}.",
-        )
-    return FactsError(
-        Reason.FORMAT_UNSUPPORTED,
-        f"{documents.repo} has no weights that an engine loads: looked for *.safetensors, then "
-        "pytorch_model*.bin in its top folder; choose a repository that has them.",
+        notes=(*found.notes, *((hint,) if hint else ())),
     )
 
 

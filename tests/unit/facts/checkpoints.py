@@ -1,5 +1,6 @@
 """Checkpoints of well-known shapes, built from their dimensions: configurations and tensor lists, no weights."""
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -179,3 +180,23 @@ def tiny() -> ModelFacts:
         layers=4, hidden=256, intermediate=512, heads=4, kv_heads=2, vocabulary=320, context=8192, head_dim=64
     )
     return model("pillion-test/tiny-river", config)
+
+
+def gguf(values: Mapping[str, str | int | list[str]], *, tensors: int = 291) -> bytes:
+    """The head of a GGUF file: texts, whole numbers of 32 bit and lists of texts."""
+    head = b"GGUF" + struct.pack("<IQQ", 3, tensors, len(values))
+    for key, value in values.items():
+        head += _gguf_text(key)
+        match value:
+            case str():
+                head += struct.pack("<I", 8) + _gguf_text(value)
+            case int():
+                head += struct.pack("<II", 4, value)
+            case list():
+                head += struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(_gguf_text, value))
+    return head
+
+
+def _gguf_text(text: str) -> bytes:
+    encoded = text.encode()
+    return struct.pack("<Q", len(encoded)) + encoded

@@ -9,6 +9,7 @@ import pytest
 
 from pillion.api.reasons import Reason
 from pillion.facts import FactsError, local
+from tests.unit.facts import checkpoints
 
 _CONFIG: dict[str, Any] = {
     "architectures": ["Qwen2ForCausalLM"],
@@ -158,3 +159,29 @@ def test_a_directory_without_a_configuration(tmp_path: Path) -> None:
     with pytest.raises(FactsError, match=r"has no config\.json") as caught:
         local.read(tmp_path)
     assert caught.value.reason == Reason.CONFIG_INVALID
+
+
+def test_a_directory_with_gguf_files_alone_names_the_model_to_use(tmp_path: Path) -> None:
+    head = checkpoints.gguf(
+        {
+            "general.architecture": "llama",
+            "general.size_label": "8B",
+            "general.file_type": 7,
+            "general.base_model.0.repo_url": "https://huggingface.co/someone/base",
+        }
+    )
+    (tmp_path / "model-Q8_0.gguf").write_bytes(head)
+    with pytest.raises(FactsError) as caught:
+        local.read(tmp_path)
+    assert caught.value.reason == Reason.FORMAT_UNSUPPORTED
+    assert "its file says: 8B Q8_0 llama" in caught.value.message
+    assert "set spec.model.repo to someone/base" in caught.value.message
+
+
+def test_a_name_that_the_configuration_does_not_bear_out_is_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "small-AWQ"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(_CONFIG), encoding="utf-8")
+    facts = local.read(folder)
+    assert facts.quantization is None
+    assert any("hints at AWQ" in note for note in facts.notes)

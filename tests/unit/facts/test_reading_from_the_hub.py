@@ -10,6 +10,7 @@ from pillion.facts import FactsError, hub
 from pillion.facts.cache import FactsCache
 from tests.hub import models, server
 from tests.hub.repos import File, Repo
+from tests.unit.facts import checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +152,54 @@ def test_an_operator_that_is_told_to_stay_offline_says_so(
     assert "HF_HUB_OFFLINE" in error.message
 
 
-def test_gguf_names_the_model_that_it_was_made_from(there: server.Hub) -> None:
+def test_gguf_names_a_checkpoint_of_the_same_model_that_is_served(there: server.Hub) -> None:
     error = refused(models.ONLY_GGUF, there)
     assert error.reason is Reason.FORMAT_UNSUPPORTED
-    assert models.DENSE_8B in error.message
+    assert (
+        f"set spec.model.repo to {models.DENSE_8B_AWQ}, a checkpoint of {models.DENSE_8B} in AWQ"
+        in error.message
+    )
+
+
+def test_a_gguf_file_names_its_base_where_the_card_does_not(there: server.Hub) -> None:
+    head = checkpoints.gguf(
+        {
+            "general.architecture": "qwen3",
+            "general.file_type": 15,
+            "general.base_model.0.repo_url": f"https://huggingface.co/{models.TINY_RIVER}",
+        }
+    )
+    repo = Repo(
+        repo_id=f"{models.OWNER}/unnamed-gguf", files={"model-Q4_K_M.gguf": File(head, zeros=1_000_000)}
+    )
+    there.put(repo)
+    error = refused(repo.repo_id, there)
+    assert error.reason is Reason.FORMAT_UNSUPPORTED
+    assert "its file says: Q4_K_M qwen3" in error.message
+    assert f"set spec.model.repo to {models.TINY_RIVER}, the model it was made from" in error.message
+
+
+def test_two_gguf_repositories_that_name_each_other_end(there: server.Hub) -> None:
+    first, second = f"{models.OWNER}/this-gguf", f"{models.OWNER}/that-gguf"
+    for name, base in ((first, second), (second, first)):
+        there.put(Repo(repo_id=name, files={"a.gguf": File(b"GGUF")}, card={"base_model": base}))
+    assert refused(first, there).reason is Reason.FORMAT_UNSUPPORTED
+
+
+def test_a_hub_that_is_away_changes_nothing_that_was_known(there: server.Hub) -> None:
+    cache = FactsCache()
+    before = hub.read(models.TINY_RIVER, endpoint=there.url, cache=cache)
+    there.fault = server.Fault(status=503)
+    assert hub.read(models.TINY_RIVER, endpoint=there.url, cache=cache) is before
+    assert refused(models.TINY_STAR, there, cache=cache).reason is Reason.HUB_UNREACHABLE
+    assert refused(models.TINY_RIVER, there, cache=cache, revision="other").reason is Reason.HUB_UNREACHABLE
+
+
+def test_what_is_known_is_not_told_to_others_while_the_hub_is_away(there: server.Hub) -> None:
+    cache = FactsCache()
+    hub.read(models.GATED, endpoint=there.url, cache=cache, token=server.READER_TOKEN)
+    there.fault = server.Fault(status=503)
+    assert refused(models.GATED, there, cache=cache).reason is Reason.HUB_UNREACHABLE
 
 
 def test_broken_json_is_shown_with_its_place(there: server.Hub) -> None:
