@@ -1,5 +1,6 @@
 """How far off are estimates, figure by figure?"""
 
+import dataclasses
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,10 @@ def weights(estimator: Estimator) -> list[Error]:
 
 
 def kv_bytes_per_token(estimator: Estimator) -> list[tuple[Error, bool]]:
-    """Bytes of a token, and whether they are within what the log's rounding allows."""
+    """Bytes of a token, and whether they are within what the log's rounding allows.
+
+    They are where the printed cache, as much smaller and larger as rounding may have made it, holds the printed tokens.
+    """
     found = []
     for case in cases():
         room, tokens = case.kv_cache_bytes, case.kv_cache_tokens
@@ -87,10 +91,14 @@ def kv_bytes_per_token(estimator: Estimator) -> list[tuple[Error, bool]]:
         said = estimator(case.request).kv_bytes_per_token
         if said is None:
             continue
-        error = Error(case=case.name, printed=room / tokens, said=said)
-        allowed = _ROUNDING * GIB / room + 32 / tokens
-        found.append((error, abs(error.relative) <= allowed))
+        least, most = (_tokens(estimator, case, room + round(off * GIB)) for off in (-_ROUNDING, _ROUNDING))
+        found.append((Error(case=case.name, printed=room / tokens, said=said), least <= tokens <= most))
     return found
+
+
+def _tokens(estimator: Estimator, case: Case, room: int) -> int:
+    """Tokens in a cache of this size."""
+    return estimator(dataclasses.replace(case.request, kv_cache_memory_bytes=room)).kv_cache_tokens or 0
 
 
 def kv_tokens(estimator: Estimator, *, first_engine: bool = False) -> list[Error]:

@@ -64,6 +64,8 @@ def kaito(request: EstimateRequest) -> Said:
 
 def _said(request: EstimateRequest, *, weights: int, token: int, usable: int | None) -> Said:
     room = None if usable is None else usable - weights
+    if request.kv_cache_memory_bytes is not None:
+        room = request.kv_cache_memory_bytes
     length = request.max_model_len or defaults.context_tokens(request.model)
     tokens = None if room is None or not token else max(0, room) // token
     return Said(

@@ -30,6 +30,11 @@ class Demand:
     adapters: lora.Adapters | None = None
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether the engine has the processor alone."""
+        return self.block_tokens == kv_cache.CPU_BLOCK_TOKENS
+
+    @property
     def batch(self) -> overheads.Batch:
         """How much is computed at once."""
         return overheads.Batch(
@@ -42,6 +47,7 @@ class Demand:
             version=self.version,
             capability=self.capability,
             unified_memory=self.unified_memory,
+            on_cpu=self.on_cpu,
         )
 
 
@@ -91,7 +97,7 @@ def divide(demand: Demand, *, total_bytes: int, utilization: float) -> Division:
             version=demand.version,
             capability=demand.capability,
         )
-        if demand.graphs
+        if demand.graphs and not demand.on_cpu
         else 0
     )
     return Division(

@@ -49,7 +49,7 @@ FORWARD_PEAK_HIDDEN: Final = Fact(
     source="residual, input and output of a layer, embedded inputs; vllm-114 and 115 leave 0.25 to 0.4 GiB for both",
 )
 MULTIMODAL_PEAK: Final = Fact(
-    value=1.1,
+    value=1.0,
     unit="GiB",
     basis=Basis.FITTED,
     source="the dry run of a vision tower: 1.5 GiB in vllm-058; 0.37 more with 8192 tokens of context than with 1024 "

@@ -28,6 +28,7 @@ class Batch:
     version: Version = versions.PINNED
     capability: tuple[int, int] | None = None
     unified_memory: bool = False  # shared with the processor and its other programs
+    on_cpu: bool = False
 
 
 def sampler_peak_bytes(
@@ -135,7 +136,9 @@ def other_bytes(model: ModelFacts, batch: Batch) -> int:
 
 
 def communication(batch: Batch) -> Fact:
-    """Memory outside the framework, on each accelerator."""
+    """Memory outside the framework, on each accelerator; on CPU the engine itself."""
+    if batch.on_cpu:
+        return constants.CPU_ENGINE
     if batch.unified_memory:
         return constants.NON_TORCH_UNIFIED
     if batch.tensor_parallel == 1:

@@ -15,7 +15,7 @@ class EstimateRequest:
 
     model: ModelFacts
     gpu_memory_bytes: int | None = None  # of one accelerator, as the framework sees it
-    product: str | None = None  # a product's name, where defaults depend on it
+    product: str | None = None  # a product's name, where defaults depend on it; "cpu" for none
     compute_capability: tuple[int, int] | None = None
     tensor_parallel: int = 1
     pipeline_parallel: int = 1

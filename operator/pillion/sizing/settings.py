@@ -14,6 +14,7 @@ _BFLOAT16_FROM: Final = (8, 0)
 FULL_FP8_FROM: Final = (8, 9)
 # Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
 NO_FLOAT16: Final = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
+CPU: Final = "cpu"  # the product's name of a node without accelerators
 WIDE: Final = frozenset({"float", "float32"})
 _ONE_BYTE: Final = ("fp8", "int8")
 # Products whose accelerator has its memory in common with the processor.
@@ -41,16 +42,12 @@ def settings(request: EstimateRequest) -> Settings:
     version = versions.parse(request.engine_version) or versions.PINNED
     length = request.max_model_len or defaults.context_tokens(model)
     samples = generates(model)
-    device = {
-        "device_bytes": request.gpu_memory_bytes or 0,
-        "product": request.product or "",
-        "capability": request.compute_capability,
-    }
+    usual_tokens, usual_seqs = _usual(request, version)
     tokens, seqs = defaults.clamped(
         tokens=request.max_num_batched_tokens,
         seqs=request.max_num_seqs,
-        usual_tokens=defaults.batched_tokens(version, **device),  # type: ignore[arg-type]  # one dict for both
-        usual_seqs=defaults.sequences(version, **device),  # type: ignore[arg-type]
+        usual_tokens=usual_tokens,
+        usual_seqs=usual_seqs,
         length=length,
         in_one_piece=not samples,
     )
@@ -73,7 +70,7 @@ def settings(request: EstimateRequest) -> Settings:
         samples=samples,
         text_only=request.text_only,
         graphs=not request.enforce_eager,
-        block_tokens=kv_cache.GPU_BLOCK_TOKENS,
+        block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu(request) else kv_cache.GPU_BLOCK_TOKENS,
         context_tokens=length,
         version=version,
         capability=request.compute_capability,
@@ -120,6 +117,28 @@ def online_label(request: EstimateRequest) -> str | None:
     if request.quantization is None or request.model.quantization is not None:
         return None
     return formats.ONLINE_LABELS.get(request.quantization)
+
+
+def on_cpu(request: EstimateRequest) -> bool:
+    """Whether the question is about a node without accelerators, by the product's name."""
+    return (request.product or "").lower() == CPU
+
+
+def _usual(request: EstimateRequest, version: Version) -> tuple[int, int]:
+    """Tokens and sequences at once by the engine's defaults."""
+    if on_cpu(request):
+        return defaults.cpu_batched_tokens(request.tensor_parallel), defaults.cpu_sequences(
+            request.tensor_parallel
+        )
+    memory, product, capability = (
+        request.gpu_memory_bytes or 0,
+        request.product or "",
+        request.compute_capability,
+    )
+    return (
+        defaults.batched_tokens(version, device_bytes=memory, product=product, capability=capability),
+        defaults.sequences(version, device_bytes=memory, product=product, capability=capability),
+    )
 
 
 def has_unified_memory(product: str | None) -> bool:

@@ -14,6 +14,7 @@ _NO_LOG: Final = {
     "intel": "Intel accelerators",
     "gaudi": "Intel Gaudi",
     "arc": "Intel Arc",
+    "cpu": "engines on CPU",
     "-mig-": "MIG slices",
     "mig-": "MIG slices",
 }

@@ -52,9 +52,16 @@ SAMPLER_IN_32_BIT: Final = Version(
 )  # the profiling run samples with all parameters (gpu/model_runner.py)
 
 _NUMBERS = re.compile(r"v?(\d+)\.(\d+)")
+_OF_MAIN = re.compile(r"v?\d+\.\d+\.[1-9]\d*rc\d+\.dev\d+")
 
 
 def parse(text: str | None) -> Version | None:
-    """The version that a text such as "0.11.0", "v0.33" or "0.29.1rc1.dev17+g12ab" names; None: it names none."""
-    found = _NUMBERS.match(text.strip()) if text else None
-    return Version(int(found[1]), int(found[2])) if found else None
+    """The version that a text such as "0.11.0", "v0.33" or "0.16.1rc1.dev111+gafd0" names; None: it names none.
+
+    A build such as the last is of the main branch after 0.16.0, which became 0.17: it has what 0.17 has.
+    """
+    text = (text or "").strip()
+    found = _NUMBERS.match(text)
+    if found is None:
+        return None
+    return Version(int(found[1]), int(found[2]) + (1 if _OF_MAIN.match(text) else 0))

@@ -266,3 +266,18 @@ def test_a_container_on_cpu_holds_the_engine_beside_the_model() -> None:
     needed, limit = budget.cpu_container_bytes(wanted, kv_cache_bytes=8 * 2**20, shm_bytes=GIB // 2)
     assert 0 < needed - constants.gib(constants.CPU_ENGINE) < 64 * 2**20
     assert limit > needed + GIB // 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.11.0", Version(0, 11)),
+        (" v0.33", Version(0, 33)),
+        ("0.8.5.post1", Version(0, 8)),
+        pytest.param("0.16.1rc1.dev111+gafd089f23", Version(0, 17), id="main after 0.16 became 0.17"),
+        ("latest", None),
+        (None, None),
+    ],
+)
+def test_versions_by_their_names(text: str | None, expected: Version | None) -> None:
+    assert versions.parse(text) == expected

@@ -7,7 +7,7 @@ import pytest
 
 from pillion import sizing
 from pillion.facts import Quantization
-from pillion.sizing import EstimateRequest, Verdict, padding, versions
+from pillion.sizing import EstimateRequest, Verdict, constants, padding, versions
 from tests.unit.facts import checkpoints
 
 GIB = 2**30
@@ -161,3 +161,11 @@ def test_mxfp4_experts_grow_to_the_tiles_of_a_cards_kernel() -> None:
     assert grown[8, 6] == 0
     assert grown[9, 0] == pytest.approx(3072 / 2880 - 1)
     assert grown[10, 0] == grown[12, 0] == pytest.approx(2944 * 3072 / 2880**2 - 1)
+
+
+def test_without_accelerators_the_engine_itself_is_in_the_nodes_memory() -> None:
+    found = ask(model=checkpoints.tiny(), product="CPU", gpu_memory_bytes=8 * GIB)
+    assert found.non_torch_bytes is not None
+    assert found.non_torch_bytes >= constants.gib(constants.CPU_ENGINE)
+    assert found.cuda_graph_bytes == 0
+    assert found.fits
