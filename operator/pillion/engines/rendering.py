@@ -21,8 +21,6 @@ from pillion.engines.tgi import flags as tgi_flags
 from pillion.engines.vllm import flags as vllm_flags
 
 INSTRUCTION_VERSION = 1
-# libyaml reads what we wrote ten times as fast as Python does; PyYAML's wheels have it.
-YAML_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 # A container that is started again by the kubelet serves no sooner: the supervisor retries by itself, and
 # says in its status why it waits. So the probe holds the application back without ever giving up: at one a
 # second, 11 days.
@@ -262,7 +260,7 @@ def _shape(folder: str) -> Raw:
     )
     wanted = jinja2.meta.find_undeclared_variables(environment.parse(source))
     text = environment.from_string(source).render({name: f"{_PLACE}{name}" for name in wanted})
-    document = yaml.load(text, Loader=YAML_LOADER)  # noqa: S506 - both are safe ones
+    document = yaml.load(text, Loader=profiles.LOADER)  # noqa: S506 - both are safe ones
     if not isinstance(document, dict):
         raise RenderError(f"the template of {folder} makes a {type(document).__name__}, not a mapping")
     return document

@@ -10,7 +10,7 @@ repositories.
 
 from typing import Final
 
-from pillion.hardware import gpus, mig, products
+from pillion.hardware import clouds, gpus, mig, products
 from pillion.hardware.described import Described, Labels, Unreadable, number
 
 RESOURCE: Final = "nvidia.com/gpu"
@@ -99,7 +99,10 @@ def _made(
         product.card if product.profile is None else f"{product.card}{products.SLICE_MARK}{product.profile}"
     )
     naming: list[tuple[str, str | None]] = [(naming_key, labels[naming_key])]
-    if replicas > 1 and f"{prefix}.replicas" in labels:
+    if clouds.GKE_ACCELERATOR in labels:
+        # GKE's own plugin shares cards without the labeller's knowledge: its label alone tells them from whole ones.
+        naming.append((clouds.GKE_CLIENTS, labels.get(clouds.GKE_CLIENTS)))
+    elif replicas > 1 and f"{prefix}.replicas" in labels:
         # Shares of one name on nodes that divide a card differently are different accelerators.
         naming.append((f"{prefix}.replicas", labels[f"{prefix}.replicas"]))
     return Described(
@@ -115,7 +118,7 @@ def _made(
 
 def _replicas(resource: str, labels: Labels, *, prefix: str, named_shared: bool) -> int:
     """Among how many pods one piece is shared: at least two where something says that it is shared at all."""
-    told = number(labels.get(f"{prefix}.replicas")) or 1
+    told = max(number(labels.get(f"{prefix}.replicas")) or 1, number(labels.get(clouds.GKE_CLIENTS)) or 1)
     strategy = labels.get(f"{prefix}.sharing-strategy", labels.get("nvidia.com/gpu.sharing-strategy"))
     if named_shared or resource.endswith(_SHARED_RESOURCE) or strategy in _SHARING_STRATEGIES:
         return max(2, told)

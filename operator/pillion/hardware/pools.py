@@ -1,18 +1,21 @@
 """Which accelerators are alike, and by which labels are their nodes asked for?
 
-Accelerators of one product and resource are one pool, shares also of one number of parts. Its nodes are asked for by a
-label that all of them have: the cloud's own first, because its autoscaler knows it of nodes that are not there yet,
-where it tells the pool from every other; then the labeller's. Where no label is on all of them, they are several pools.
+Accelerators of one product, resource and memory are one pool, shares also of one number of parts. Its nodes are asked
+for by a label that all of them have: the cloud's own first, because its autoscaler knows it of nodes that are not there
+yet, where it tells the pool from every other; then the labeller's. Where no label is on all of them, they are several
+pools.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from pillion.hardware.described import Described, Naming
 from pillion.hardware.model import AcceleratorPool, NodeAccelerators, Raw
 
 _Keys = tuple[str, ...]
+_SAME_MEMORY: Final = 0.97  # drivers show 81,251 or 81,920 MiB of one A100 with 80 GB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +38,35 @@ def pools(members: Sequence[Member]) -> tuple[AcceleratorPool, ...]:
         by_resource[member.resource].append(member)
     made: list[AcceleratorPool] = []
     for key in sorted(groups):
-        made += _split(groups[key], by_resource[key[1]])
+        for alike in _by_memory(groups[key]):
+            made += _split(alike, by_resource[key[1]])
     return tuple(made)
+
+
+def _by_memory(group: Sequence[Member]) -> Iterator[Sequence[Member]]:
+    """Cards of one name that differ in memory by more than drivers do (an RTX 3080 has 10 or 12 GiB), smallest first.
+
+    Otherwise a further node with less of it would take from a plan what the others have.
+    """
+    left = sorted(group, key=lambda member: (member.described.memory.bytes, member.there.name))
+    if left[0].described.memory.bytes >= left[-1].described.memory.bytes * _SAME_MEMORY:
+        yield group
+        return
+    while left:
+        most = left[0].described.memory.bytes / _SAME_MEMORY
+        alike = [member for member in left if member.described.memory.bytes <= most]
+        yield [_named_with_memory(member) for member in alike]
+        left = left[len(alike) :]
+
+
+def _named_with_memory(member: Member) -> Member:
+    """Named by the label of its memory too, where there is one."""
+    key, _ = member.described.naming[0]
+    memory_key = f"{key.removesuffix('.product')}.memory"
+    told = member.there.room.labels.get(memory_key)
+    if told is None:
+        return member
+    return replace(member, namings=((*member.described.naming, (memory_key, told)),))
 
 
 def _split(group: Sequence[Member], all_of_resource: Sequence[Member]) -> Iterable[AcceleratorPool]:
@@ -47,7 +77,7 @@ def _split(group: Sequence[Member], all_of_resource: Sequence[Member]) -> Iterab
         ways: defaultdict[_Keys, list[tuple[Member, Naming]]] = defaultdict(list)
         for member in left:
             for naming in member.namings:
-                ways[tuple(key for key, _ in naming)].append((member, naming))
+                ways[tuple(key for key, value in naming if value is not None)].append((member, naming))
         # Most nodes first, then the order in which a node's labels are listed: the cloud's before the labeller's.
         ordered = sorted(ways.values(), key=lambda found: -len(found))
         several = [found for found in ordered if len(found) == len(ordered[0])]
@@ -81,9 +111,9 @@ def _has(labels: Mapping[str, str], naming: Naming) -> bool:
 def _requirements(namings: Sequence[Naming], all_of_resource: Sequence[Member]) -> tuple[Raw, ...]:
     """Labels as NodeSelectorRequirements; an absent one is asked for only where some node has it."""
     asked: list[Raw] = []
-    for position, (key, first) in enumerate(namings[0]):
-        values = sorted({value for naming in namings if (value := naming[position][1]) is not None})
-        if first is not None:
+    for key in dict.fromkeys(key for naming in namings for key, _ in naming):
+        values = sorted({value for naming in namings if (value := dict(naming).get(key)) is not None})
+        if values:
             asked.append({"key": key, "operator": "In", "values": values})
         elif any(key in member.there.room.labels for member in all_of_resource):
             asked.append({"key": key, "operator": "DoesNotExist"})

@@ -215,7 +215,11 @@ def on_accelerators(
     reserved = request.reserved.get(pool.product, 0)
     own = {each.name: request.own.get(each.name, {}).get(pool.resource, 0) for each in eligible}
     # Counted node by node: what two nodes have free makes no room for one pod.
-    now = sum(_slots(each.free // per_pod, target) for each in eligible)
+    # Beside what runs now a pod needs CPU and memory too; later the target's own pods have made room.
+    now = sum(
+        _slots(min(each.free // per_pod, _pods_that_fit(each.room, target, needs, empty=False)), target)
+        for each in eligible
+    )
     later = sum(_slots(min(each.total, each.free + own[each.name]) // per_pod, target) for each in eligible)
     free = sum(min(each.total, each.free + own[each.name]) for each in eligible)
     return Placement(

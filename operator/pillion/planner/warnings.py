@@ -206,14 +206,16 @@ def _about_the_rollout(trial: Trial, plan: Plan) -> Iterator[Warned]:
         if there.pods_now == 0:
             yield Warned(
                 reason=Reason.ACCELERATORS_BUSY,
-                message=f"All {what} that the model fits on are busy now; a pod that opts in waits for them.",
+                message=f"All {what} that the model fits on are busy now, or the CPU and memory beside them; a pod "
+                "that opts in waits for them.",
             )
         return
     yield from _about_surge(target, there.pods, what)
-    if trial.candidate.pool is None and not trial.request.previous and there.pods_now < target.pods:
+    if not trial.request.previous and there.pods_now < target.pods:
+        nodes = "nodes" if trial.candidate.pool is None else "nodes with free accelerators"
         yield Warned(
             reason=Reason.ROLLOUT_WILL_BLOCK,
-            message=f"The nodes have memory and CPU for {wording.count(there.pods_now, 'pod')} with an engine beside "
+            message=f"The {nodes} have memory and CPU for {wording.count(there.pods_now, 'pod')} with an engine beside "
             f"what runs now, and the target has {target.pods}; the others wait until room is made.",
         )
     if target.max_pods is not None and target.max_pods > there.pods:

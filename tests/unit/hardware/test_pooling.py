@@ -72,6 +72,37 @@ def test_whole_cards_and_shares_of_one_name_are_told_apart_on_gke() -> None:
     assert not found["NVIDIA-L4"].partial
 
 
+def test_cards_that_only_gkes_plugin_shares_are_no_whole_cards() -> None:
+    # The labeller sees one card and no sharing; the plugin offers it four times.
+    shared = node("a", sets.GFD_L4, sets.GKE_L4_SHARED, count=4)
+    found = pools(shared, node("b", sets.GFD_L4, sets.GKE_L4))
+    assert (found["NVIDIA-L4-SHARED"].replicas, found["NVIDIA-L4-SHARED"].total) == (4, 4)
+    assert "cloud.google.com/gke-max-shared-clients-per-gpu" in asked(found["NVIDIA-L4"])
+
+
+def test_cards_of_one_name_and_another_memory_are_other_accelerators() -> None:
+    def rtx_3080(name: str, mib: str) -> nodes.Raw:
+        labels = {"nvidia.com/gpu.product": "NVIDIA-GeForce-RTX-3080", "nvidia.com/gpu.memory": mib}
+        return node(name, labels)
+
+    stock = hardware.inventory([rtx_3080("a", "12288"), rtx_3080("b", "10240"), rtx_3080("c", "10230")], [])
+    assert [(pool.total, asked(pool)["nvidia.com/gpu.memory"]) for pool in stock.accelerators] == [
+        (2, ["10230", "10240"]),
+        (1, ["12288"]),
+    ]
+
+
+def test_what_drivers_show_differently_is_one_kind_of_card() -> None:
+    stock = hardware.inventory(
+        [
+            nodes.gpu_node("a", "NVIDIA-A100-SXM4-40GB"),
+            nodes.gpu_node("b", "NVIDIA-A100-SXM4-40GB", label_mib=40_536),
+        ],
+        [],
+    )
+    assert [pool.total for pool in stock.accelerators] == [2]
+
+
 def test_shares_in_other_numbers_are_other_accelerators() -> None:
     four, two = sets.GFD_TIME_SLICED, {**sets.GFD_TIME_SLICED, "nvidia.com/gpu.replicas": "2"}
     stock = hardware.inventory([node("a", four, count=4), node("b", two, count=2)], [])

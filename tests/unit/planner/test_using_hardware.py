@@ -212,6 +212,31 @@ def test_a_node_to_come_may_have_a_newer_driver() -> None:
     assert worlds.planned(QWEN3_8B, on=[driver("535")], hardware=hardware).plan.product == "NVIDIA-L4"
 
 
+def test_a_free_card_beside_busy_cores_is_told() -> None:
+    busy = nodes.pod("l4", cpu="7500m", memory="1Gi")
+    answer = worlds.planned(QWEN3_8B, on=[L4], beside=[busy])
+    assert Reason.ROLLOUT_WILL_BLOCK in reasons(answer)
+    assert Reason.ROLLOUT_WILL_BLOCK not in reasons(worlds.planned(QWEN3_8B, on=[L4]))
+    opting_in = worlds.planned(QWEN3_8B, on=[L4], beside=[busy], pods=None)
+    assert Reason.ACCELERATORS_BUSY in reasons(opting_in)
+
+
+def test_a_further_node_with_less_memory_under_the_same_name_takes_nothing_from_a_plan() -> None:
+    def card(name: str, mib: int) -> nodes.Raw:
+        return nodes.gpu_node(name, "NVIDIA-A100-SXM4-40GB", label_mib=mib)
+
+    alone = worlds.planned(LLAMA_8B, on=[card("a", 40_960)]).plan
+    beside = worlds.planned(LLAMA_8B, on=[card("a", 40_960), card("b", 20_480)], serving={}).plan
+    assert alone.memory.total >= beside.memory.total
+    large = {"contextLength": 65_536, "concurrency": 2}
+    plan = worlds.planned(LLAMA_8B, on=[card("a", 40_960), card("b", 20_480)], serving=large).plan
+    assert plan.memory.total == alone.memory.total
+    assert {each["key"] for each in plan.node_requirements} == {
+        "nvidia.com/gpu.product",
+        "nvidia.com/gpu.memory",
+    }
+
+
 WORLD = (L4, T4, A100, SLICED, MI300X, PLAIN, driver("535"), driver("580", "new"))
 
 
