@@ -86,7 +86,7 @@ def activation_peak_bytes(model: ModelFacts, batch: Batch) -> int:
         peaks.append(
             states
             + sampler_peak_bytes(
-                max_num_seqs=batch.max_num_seqs,
+                max_num_seqs=min(batch.max_num_seqs, batch.batched_tokens),  # rows of one pass
                 vocab_size=model.vocab_size,
                 version=batch.version,
                 second_runner=defaults.second_runner(batch.version, model),

@@ -1,9 +1,12 @@
 """What holds for every shape."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pillion.facts import AttentionKind, AttentionShape
+from pillion import sizing
+from pillion.facts import AttentionKind, AttentionShape, ModelFacts
 from pillion.sizing import kv_cache, weights
 from tests.unit.facts import checkpoints
 
@@ -89,10 +92,107 @@ def test_fewer_bits_never_make_a_token_larger(shape: AttentionShape, ranks: int)
 
 @settings(max_examples=40, deadline=None)
 @given(MODELS, POWERS, st.booleans())
-def test_more_gpus_never_raise_a_ranks_weights(model: object, ranks: int, online: bool) -> None:
+def test_more_gpus_never_raise_a_ranks_weights(model: ModelFacts, ranks: int, online: bool) -> None:
     loading = weights.Loading(online="FP8" if online else None)
     one, two = (
-        weights.weights_bytes(model, tensor_parallel=number, loading=loading)  # type: ignore[arg-type]
-        for number in (ranks, 2 * ranks)
+        weights.weights_bytes(model, tensor_parallel=number, loading=loading) for number in (ranks, 2 * ranks)
     )
     assert two <= one
+
+
+VERSIONS = st.sampled_from(["0.9.2", "0.11.0", "0.19.0", "0.22.0", "0.28.0", "0.33.0"])
+MEMORY_GIB = st.integers(1, 200)
+
+
+def ask(model: ModelFacts, gib: int, **settings_: Any) -> sizing.Estimate:
+    """An estimate with a batch of its own, because the engine's default grows with the device."""
+    return sizing.estimate(
+        sizing.EstimateRequest(
+            model=model,
+            gpu_memory_bytes=gib * 2**30,
+            max_num_batched_tokens=2048,
+            max_num_seqs=64,
+            **settings_,
+        )
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, VERSIONS, MEMORY_GIB, MEMORY_GIB, st.integers(1, 40_000))
+def test_more_memory_never_loses(model: ModelFacts, version: str, one: int, other: int, length: int) -> None:
+    less, more = (
+        ask(model, gib, engine_version=version, max_model_len=length) for gib in sorted((one, other))
+    )
+    assert not less.fits or more.fits
+    for figure in ("kv_cache_tokens", "kv_cache_tokens_promised", "max_fitting_model_len", "max_concurrency"):
+        assert getattr(less, figure) <= getattr(more, figure)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, VERSIONS, MEMORY_GIB)
+def test_a_promise_is_never_above_what_is_expected(model: ModelFacts, version: str, gib: int) -> None:
+    found = ask(model, gib, engine_version=version)
+    assert found.kv_cache_tokens_promised is not None
+    assert found.kv_cache_tokens is not None
+    assert 0 <= found.kv_cache_tokens_promised <= found.kv_cache_tokens
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, VERSIONS, MEMORY_GIB)
+def test_a_cache_in_fewer_bits_never_holds_less(model: ModelFacts, version: str, gib: int) -> None:
+    wide, narrow = (
+        ask(model, gib, engine_version=version, kv_cache_dtype=dtype) for dtype in ("bfloat16", "fp8")
+    )
+    assert narrow.kv_bytes_per_token is not None
+    assert wide.kv_bytes_per_token is not None
+    assert narrow.kv_bytes_per_token <= wide.kv_bytes_per_token
+    assert (narrow.kv_cache_tokens or 0) >= (wide.kv_cache_tokens or 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, VERSIONS, MEMORY_GIB, COUNTS, COUNTS)
+def test_more_sequences_at_once_never_leave_more_room(
+    model: ModelFacts, version: str, gib: int, one: int, other: int
+) -> None:
+    few, many = (
+        sizing.estimate(
+            sizing.EstimateRequest(
+                model=model,
+                gpu_memory_bytes=gib * 2**30,
+                engine_version=version,
+                max_num_seqs=sequences,
+                max_num_batched_tokens=2048,
+            )
+        )
+        for sequences in sorted((one, other))
+    )
+    assert few.kv_cache_bytes is not None
+    assert many.kv_cache_bytes is not None
+    assert many.kv_cache_bytes <= few.kv_cache_bytes
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, VERSIONS, st.sampled_from([1, 2, 4]))
+def test_more_stages_never_raise_a_ranks_weights(model: ModelFacts, version: str, number: int) -> None:
+    one, two = (
+        sizing.estimate(
+            sizing.EstimateRequest(model=model, engine_version=version, pipeline_parallel=stages)
+        ).weights_bytes
+        for stages in (number, 2 * number)
+    )
+    assert one is not None
+    assert two is not None
+    assert two <= one
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, VERSIONS, MEMORY_GIB)
+def test_the_longest_request_that_fits_starts_and_one_longer_does_not(
+    model: ModelFacts, version: str, gib: int
+) -> None:
+    longest = ask(model, gib, engine_version=version).max_fitting_model_len
+    assert longest is not None
+    if longest > 0:
+        assert ask(model, gib, engine_version=version, max_model_len=longest).fits
+    if longest < (model.max_context_tokens or 0):
+        assert not ask(model, gib, engine_version=version, max_model_len=longest + 1).fits
