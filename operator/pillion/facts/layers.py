@@ -151,8 +151,9 @@ def _chunks(text: Json, model_type: str, layers: int) -> list[Kinds]:
 
 def _by_pattern(text: Json, model_type: str, layers: int) -> list[Kinds]:
     said = text.get("sliding_window_pattern") or text.get("_sliding_window_pattern")
-    if isinstance(said, str):  # such as LLLG, repeated
-        return [FULL if said[layer % len(said)] == "G" else SLIDING for layer in range(layers)]
+    if isinstance(said, str) and said:  # EXAONE 4's LLLG, repeated; its last layer sees everything
+        letters = [said[layer % len(said)] for layer in range(layers - 1)]
+        return [*(SLIDING if letter == "L" else FULL for letter in letters), FULL]
     every = said if isinstance(said, int) else first(text, "global_attn_every_n_layers")
     every = every or _EVERY_NTH_IS_FULL.get(model_type)
     if not every:
@@ -160,8 +161,8 @@ def _by_pattern(text: Json, model_type: str, layers: int) -> list[Kinds]:
     found = [SLIDING if (layer + 1) % every else FULL for layer in range(layers)]
     if model_type == "gpt_oss":
         return [SLIDING if layer % every == 0 else FULL for layer in range(layers)]
-    if model_type in {"gemma4_text", "exaone4"}:
-        found[-1:] = [FULL]  # their last layer sees everything
+    if model_type == "gemma4_text":
+        found[-1:] = [FULL]  # its last layer sees everything
     return found
 
 

@@ -26,7 +26,20 @@ _LENGTH_KEYS = (
 # Scaled lengths that are already in max_position_embeddings (vLLM 0.33.0, config/model.py).
 _ALREADY_SCALED = frozenset({"su", "longrope", "llama3", "mrope", "default", "deepseek_yarn", "proportional"})
 _ENCODER_TYPES = frozenset(
-    {"bert", "roberta", "xlm-roberta", "nomic_bert", "modernbert", "new", "gte", "camembert", "distilbert"}
+    {
+        "albert",
+        "bert",
+        "camembert",
+        "deberta",
+        "deberta-v2",
+        "distilbert",
+        "electra",
+        "eurobert",
+        "gte",
+        "new",
+    }
+    | {"jina_embeddings_v3", "modernbert", "mpnet", "nomic_bert", "roberta", "roformer", "xlm-roberta"}
+    | {"xlm-roberta-xl"}
 )
 _NAMES_ITS_WINDOW = frozenset({"mistral", "mixtral", "ministral", "ministral3", "mistral4"})
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
@@ -123,7 +136,7 @@ def _queries(text: Json, model_type: str) -> int:
 def _attention(text: Json, model_type: str, *, layers: int, hidden: int, queries: int) -> AttentionShape:
     head_dim = first(text, "head_dim", "attention_head_dim", "kv_channels") or hidden // queries
     kv_heads = _kv_heads(text, queries)
-    if model_type in _ENCODER_TYPES and not text.get("is_decoder"):
+    if _sees_everything_at_once(text, model_type):
         return AttentionShape(
             kind=AttentionKind.ENCODER,
             layers=0,
@@ -156,6 +169,17 @@ def _attention(text: Json, model_type: str, *, layers: int, hidden: int, queries
         cached=kept,
         all_layers=layers,
     )
+
+
+def _sees_everything_at_once(text: Json, model_type: str) -> bool:
+    """Whether nothing has to be kept: an encoder, or a decoder that was made one to embed texts.
+
+    Source: vLLM 0.33.0, `is_causal` in model_executor/models (llama, qwen2, qwen3, gemma3) and models/config.py.
+    """
+    if model_type in _ENCODER_TYPES and not text.get("is_decoder"):
+        return True
+    bidirectional = model_type.startswith("gemma3") and text.get("use_bidirectional_attention") is True
+    return text.get("is_causal") is False or bidirectional
 
 
 def _heads(text: Json, model_type: str, *, queries: int, kv_heads: int, head_dim: int) -> cached.Heads:
