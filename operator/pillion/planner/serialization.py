@@ -15,7 +15,9 @@ _LISTS = ("node_requirements", "tolerations")
 
 def plan_to_json(plan: Plan) -> str:
     """The plan as compact JSON."""
-    return json.dumps(dataclasses.asdict(plan), sort_keys=True, separators=(",", ":"))
+    return json.dumps(
+        {**_fields(plan), "memory": _fields(plan.memory)}, sort_keys=True, separators=(",", ":")
+    )
 
 
 def plan_from_json(text: str) -> Plan:
@@ -31,6 +33,10 @@ def plan_from_json(text: str) -> Plan:
         return Plan(**_restored(values))
     except (TypeError, KeyError) as error:
         raise ValueError(f"this is no plan of this version: {error}") from error
+
+
+def _fields(value: Plan | MemoryBudget) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def _restored(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,13 @@ from pillion import engines
 from pillion.api.modeldeployment import Modalities, Task
 from pillion.facts import ModelFacts
 from pillion.hardware import NodeRoom
-from pillion.planner import images, resources, tgi_memory
+from pillion.planner import images, memory, resources
 from pillion.planner import placement as placing
 from pillion.planner import wishes as wishing
 from pillion.planner.candidates import FULL_FP8_FROM, Candidate
 from pillion.planner.model import Device, PlanRequest
 from pillion.sizing import (
     budget,
-    constants,
     defaults,
     kv_cache,
     overheads,
@@ -32,7 +31,6 @@ from pillion.sizing import (
 _USUAL_SEQUENCES = 128
 _FEWEST_SEQUENCES = 8
 _CPU_SEQUENCES = 16
-_TGI = "TGI"
 _SAMPLER_SHARE = 0.04  # of usable memory; ASSUMED, keeps the peak below 1 GiB on a 24 GB card
 _SIXTEEN_BIT_FROM = (8, 0)  # compute capability with bfloat16
 # Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
@@ -82,7 +80,7 @@ class Trial:
     @functools.cached_property
     def version(self) -> versions.Version:
         """The engine's version as its image tells it; the profile's where it does not."""
-        if self.profile.name == _TGI:
+        if self.profile.name == memory.TGI:
             return versions.PINNED  # what is counted by the other engine's version is counted alike here
         told = images.version(self.image, self.profile)
         return versions.parse(told) or versions.parse(self.profile.version) or versions.PINNED
@@ -93,8 +91,8 @@ class Trial:
         pool = self.candidate.pool
         if pool is None:
             return None
-        if self.profile.name == _TGI:
-            return f"the memory of {_TGI} follows its own formula, which one log confirms"
+        if self.profile.name == memory.TGI:
+            return f"the memory of {memory.TGI} follows its own formula, which one log confirms"
         hardware = unverified.hardware(pool.product)
         if hardware is not None:
             return f"no start-up log of {hardware} has been compared with the memory model"
@@ -130,13 +128,17 @@ class Trial:
     @functools.cached_property
     def share(self) -> Share:
         """The memory with the number of sequences that serves the wishes best; more of them where equal."""
-        shares = [self._share(sequences) for sequences in self._sequences()]
-        granting = [share for share in shares if share.granted is not None]
-        if not granting:
-            return shares[-1]
-        return min(
-            granting, key=lambda share: share.granted.shortfall(self.wishes) if share.granted else (0, 0)
-        )
+        best: tuple[tuple[int, int], Share] | None = None
+        for sequences in self._sequences():
+            share = self._share(sequences)
+            if share.granted is None:
+                continue
+            shortfall = share.granted.shortfall(self.wishes)
+            if best is None or shortfall < best[0]:
+                best = (shortfall, share)
+            if not any(shortfall):
+                break
+        return share if best is None else best[1]
 
     @functools.cached_property
     def sizes(self) -> resources.Sizes:
@@ -249,9 +251,9 @@ class Trial:
             return 1
         return self._plain_bytes()
 
-    def _batched_tokens(self) -> int:
+    def _batched_tokens(self, sequences: int) -> int:
         pool = self.candidate.pool
-        if self.profile.name == _TGI:
+        if self.profile.name == memory.TGI:
             return round(tgi.PREFILL_TOKENS.value)
         usual = defaults.batched_tokens(
             self.version,
@@ -259,8 +261,15 @@ class Trial:
             product=pool.product if pool else "",
             capability=pool.compute_capability if pool else None,
         )
-        # What is not generated is computed in one piece, so that a batch holds one request at least.
-        return usual if self._samples else max(usual, self.wishes.context_tokens)
+        wanted = self.wishes
+        if not self._samples:
+            return max(
+                usual, wanted.context_tokens
+            )  # computed in one piece: a batch holds one request at least
+        # No more than all sequences can have (vLLM 0.33.0, engine/arg_utils.py).
+        return min(
+            usual, sequences * (wanted.context_tokens if wanted.context_required else wanted.model_limit)
+        )
 
     def _sequences(self) -> tuple[int, ...]:
         """Numbers of sequences to try, most first."""
@@ -293,7 +302,7 @@ class Trial:
             ),
             kv_element_bytes=self._kv_element_bytes(),
             max_num_seqs=sequences,
-            batched_tokens=self._batched_tokens(),
+            batched_tokens=self._batched_tokens(sequences),
             samples=self._samples,
             text_only=self._text_only,
             graphs=not on_cpu,
@@ -301,35 +310,22 @@ class Trial:
             capability=pool.compute_capability if pool else None,
             block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
         )
-        if self.profile.name == _TGI:
-            layout = tgi_memory.layout(demand)
-            division = tgi_memory.division(demand, total_bytes=self.total_bytes)
-        else:
-            layout = budget.layout(demand)
-            division = (
-                self._cpu_division(demand)
-                if on_cpu
-                else budget.divide(demand, total_bytes=self.total_bytes, utilization=self.utilization)
+        layout = memory.layout(demand, engine=self.profile.name)
+        division = (
+            memory.on_cpu(demand, total_bytes=self.total_bytes)
+            if on_cpu
+            else memory.on_accelerator(
+                demand,
+                engine=self.profile.name,
+                total_bytes=self.total_bytes,
+                utilization=self.utilization,
             )
+        )
         return Share(
             demand=demand,
             division=division,
             layout=layout,
             granted=wishing.granted(self.wishes, layout, room_bytes=division.room),
-        )
-
-    def _cpu_division(self, demand: budget.Demand) -> budget.Division:
-        """The same on CPU, where the engine itself is in the container's memory too."""
-        shm = resources.shared_memory_bytes(tensor_parallel=1)
-        without_cache, _ = budget.cpu_container_bytes(demand, kv_cache_bytes=0, shm_bytes=shm)
-        held = weights.weights_bytes(demand.model, tensor_parallel=1, loading=demand.loading)
-        engine = constants.gib(constants.CPU_ENGINE)
-        return budget.Division(
-            usable=math.floor((self.total_bytes - shm) / constants.CPU_HEADROOM.value),
-            weights=held,
-            activation=without_cache - held - engine,
-            graphs=0,
-            other=engine,
         )
 
 

@@ -36,7 +36,7 @@ SPECS = st.fixed_dictionaries(
         "serving": st.fixed_dictionaries(
             {},
             optional={
-                "contextLength": st.sampled_from([64, 512, 4096, 5000, 8192]),
+                "contextLength": st.sampled_from([1, 64, 512, 4096, 5000, 8192]),
                 "concurrency": st.integers(1, 40),
                 "kvCacheDtype": st.sampled_from(["BF16", "FP16", "FP8"]),
             },
