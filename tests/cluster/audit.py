@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ class Request:
         return self.verb == "watch"
 
 
+LONGEST_LINE_BYTES = 2**20  # one line is about 1 KiB, with metadata alone
+
+
 class Log:
     """The audit log of one API server, which keeps growing."""
 
@@ -54,8 +58,17 @@ class Log:
         self.path = path
 
     def position(self) -> int:
-        """Where the log ends now, in bytes: pass it as `since` to see only what comes later."""
-        return self.path.stat().st_size if self.path.exists() else 0
+        """Where the log ends now, in bytes: pass it as `since` to see only what comes later.
+
+        A line that is being written at this moment comes later.
+        """
+        if not self.path.exists():
+            return 0
+        with self.path.open("rb") as lines:
+            end = lines.seek(0, os.SEEK_END)
+            begin = max(0, end - LONGEST_LINE_BYTES)
+            lines.seek(begin)
+            return begin + lines.read(end - begin).rfind(b"\n") + 1
 
     def requests(
         self,

@@ -70,6 +70,16 @@ def test_a_line_that_is_still_being_written_waits_for_its_end(tmp_path: Path) ->
     assert len(log(tmp_path, event("a"), event("b")[:30]).requests()) == 1
 
 
+def test_a_position_in_the_middle_of_a_line_counts_the_line_as_later(tmp_path: Path) -> None:
+    line = event("b", verb="create")
+    told = log(tmp_path, event("a"), line[:30])
+    position = told.position()
+    with told.path.open("a") as more:
+        more.write(line[30:])
+
+    assert [each.verb for each in told.requests(since=position)] == ["create"]
+
+
 def test_a_log_that_is_not_there_yet_has_no_requests(tmp_path: Path) -> None:
     told = audit.Log(tmp_path / "audit.log")
 
