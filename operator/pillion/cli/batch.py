@@ -91,7 +91,8 @@ def figures(estimate: sizing.Estimate) -> Line:
     return {
         "weights_gib": _gib(estimate.weights_bytes),
         "kv_bytes_per_token": estimate.kv_bytes_per_token,
-        "kv_cache_gib": _gib(estimate.kv_cache_bytes),
+        # What weights and overheads miss where they alone are too much is told by the reasons.
+        "kv_cache_gib": _gib(None if estimate.kv_cache_bytes is None else max(0, estimate.kv_cache_bytes)),
         "kv_cache_tokens": estimate.kv_cache_tokens,
         "peak_activation_gib": _gib(estimate.peak_activation_bytes),
         "non_torch_gib": _gib(estimate.non_torch_bytes),

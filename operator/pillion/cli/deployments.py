@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pillion.api import names
 from pillion.api.modeldeployment import ModelDeployment
 from pillion.api.shape import InvalidObjectError, Problem
-from pillion.cli import documents
+from pillion.cli import documents, surroundings
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError
 
@@ -46,7 +46,8 @@ def read(path: str) -> Given:
                 deployments.append(ModelDeployment.from_user(raw))
             except InvalidObjectError as error:
                 problems += [f"{where}: {_told(problem, raw)}" for problem in error.problems]
-        elif kind in _WORKLOADS:
+        elif isinstance(kind, str) and kind in _WORKLOADS:
+            problems += [f"{where}: {problem}" for problem in surroundings.workload_problems(raw)]
             workloads.append(raw)
         elif not isinstance(kind, str):
             problems.append(

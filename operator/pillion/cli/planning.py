@@ -5,16 +5,17 @@ yet, and the room in the pods of a target that they share.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from pillion import planner
 from pillion.api.modeldeployment import ModelDeployment
 from pillion.api.reasons import Reason
 from pillion.cli.deployments import Given
 from pillion.cli.documents import Raw
+from pillion.cli.exits import BadInputError
 from pillion.cli.models import Models
-from pillion.cli.surroundings import Surroundings, WorkloadKey, pods_of, workload_key
+from pillion.cli.surroundings import MALFORMED, Surroundings, WorkloadKey, pods_of, shape_of, workload_key
 from pillion.controller import compiling
 from pillion.facts import FactsError, ModelFacts
 
@@ -128,18 +129,17 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
     neighbours = knowledge.surroundings.neighbours(deployment)
     place = knowledge.place(deployment)
     beside = [*neighbours.beside, *before.beside(place)]
-    outcome = planner.plan(
-        planner.PlanRequest(
-            spec=deployment.spec,
-            name=deployment.metadata.name,
-            checkpoints=checkpoints,
-            inventory=knowledge.surroundings.inventory,
-            target=_shape(target, beside, count=pods),
-            reserved=Counter(neighbours.reserved) + before.reserved_from(place),
-            own=neighbours.own,
-            previous=neighbours.previous,
-        )
+    request = planner.PlanRequest(
+        spec=deployment.spec,
+        name=deployment.metadata.name,
+        checkpoints=checkpoints,
+        inventory=knowledge.surroundings.inventory,
+        target=shape_of(target, pods=pods, beside=beside),
+        reserved=Counter(neighbours.reserved) + before.reserved_from(place),
+        own=neighbours.own,
+        previous=neighbours.previous,
     )
+    outcome = _outcome(request, target)
     facts = checkpoints[0]
     if isinstance(outcome, planner.Planned):
         facts = next(each for each in checkpoints if each.repo == outcome.plan.checkpoint)
@@ -153,6 +153,24 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
         pods=pods,
         notes=(*about_target, *about_models, *_about_facts(facts)),
     )
+
+
+def _outcome(request: planner.PlanRequest, target: Raw | None) -> planner.Outcome:
+    """The planner's answer.
+
+    Raises:
+        BadInputError: the target of a file has something, an affinity say, that no API server would let in.
+    """
+    try:
+        return planner.plan(request)
+    except MALFORMED as error:
+        if target is None:
+            raise
+        planner.plan(
+            replace(request, target=planner.TargetShape(pods=1))
+        )  # fails again where it was not the target
+        what = f"{target['kind']} {target['metadata']['name']} is not as Kubernetes takes it"
+        raise BadInputError(f"{what} ({type(error).__name__}: {error})") from error
 
 
 def _refuse_unsupported(deployment: ModelDeployment) -> None:
@@ -180,17 +198,6 @@ def _about_target(deployment: ModelDeployment) -> str:
             "No target is named (pods opt in by the marker): planned for one pod that asks for nothing else."
         )
     return f"Nothing is known of {reference.kind} {reference.name}: planned for one pod that asks for nothing else."
-
-
-def _shape(target: Raw | None, beside: Sequence[Raw], *, count: int) -> planner.TargetShape:
-    template = ((target or {}).get("spec") or {}).get("template") or {}
-    return planner.target_shape(
-        compiling.with_engines(template.get("spec") or {"containers": []}, beside),
-        pods=count,
-        surge_pods=planner.rollout_surge(target) if target is not None else 0,
-        one_pod_per_node=(target or {}).get("kind") == "DaemonSet",
-        beside=[sidecar["metadata"]["name"] for sidecar in beside],
-    )
 
 
 def _sidecar(deployment: ModelDeployment, plan: planner.Plan, facts: ModelFacts) -> Raw:

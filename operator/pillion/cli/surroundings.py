@@ -11,9 +11,10 @@ from pillion.api.modeldeployment import ModelDeployment
 from pillion.cli import documents
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError
-from pillion.controller import workloads
+from pillion.controller import compiling, workloads
 
 __all__ = [
+    "MALFORMED",
     "Neighbours",
     "Surroundings",
     "WorkloadKey",
@@ -21,9 +22,13 @@ __all__ = [
     "pods_of",
     "said_of",
     "saved",
+    "shape_of",
     "workload_key",
+    "workload_problems",
 ]
 
+# What reading an object raises that no API server would have let in.
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _TARGETS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 WorkloadKey = tuple[str, str, str]  # namespace, kind, name
 
@@ -57,6 +62,33 @@ def workload_key(workload: Raw, default_namespace: str) -> WorkloadKey:
     """How a workload is found again."""
     metadata = workload.get("metadata") or {}
     return (metadata.get("namespace") or default_namespace, workload["kind"], str(metadata.get("name")))
+
+
+def workload_problems(workload: Raw) -> list[str]:
+    """Why a workload of a file cannot be a target; empty where it can, as far as its own reading tells."""
+    metadata = workload.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        return [f"{workload['kind']}: metadata.name: is required"]
+    if not isinstance(metadata.get("namespace", ""), str):
+        return [f"{workload['kind']} {metadata['name']}: metadata.namespace: must be a text"]
+    try:
+        shape_of(workload, pods=pods_of(workload))
+    except MALFORMED as error:
+        what = f"{workload['kind']} {metadata['name']} is not as Kubernetes takes it"
+        return [f"{what} ({type(error).__name__}: {error})"]
+    return []
+
+
+def shape_of(workload: Raw | None, *, pods: int, beside: Sequence[Raw] = ()) -> planner.TargetShape:
+    """The shape of a target with the engines of other models in its pods; None is one that asks for nothing."""
+    template = ((workload or {}).get("spec") or {}).get("template") or {}
+    return planner.target_shape(
+        compiling.with_engines(template.get("spec") or {"containers": []}, beside),
+        pods=pods,
+        surge_pods=planner.rollout_surge(workload) if workload is not None else 0,
+        one_pod_per_node=(workload or {}).get("kind") == "DaemonSet",
+        beside=[sidecar["metadata"]["name"] for sidecar in beside],
+    )
 
 
 def pods_of(workload: Raw) -> int:
@@ -97,6 +129,8 @@ def saved(path: str, *, namespace: str) -> Surroundings:
         elif not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
             problems.append(f"{where}: {kind}: metadata.name: is required")
         else:
+            if kind in _TARGETS:
+                problems += [f"{where}: {problem}" for problem in workload_problems(raw)]
             by_kind.setdefault(kind, []).append(raw)
     if problems:
         raise BadInputError(problems[:10])
@@ -136,7 +170,7 @@ def _counted(by_kind: Mapping[str, Sequence[Raw]]) -> str:
 def _inventory(nodes: Sequence[Raw], pods: Sequence[Raw], name: str) -> hardware.Inventory:
     try:
         return hardware.inventory(nodes, pods)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         # Objects of a cluster are read without checks, because an API server wrote them. This file may be anybody's.
         raise BadInputError(f"{name}: {_culprit(nodes, pods)} ({type(error).__name__}: {error})") from error
 
@@ -146,11 +180,11 @@ def _culprit(nodes: Sequence[Raw], pods: Sequence[Raw]) -> str:
     for node in nodes:
         try:
             hardware.inventory([node], ())
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except MALFORMED:
             return f"Node {node['metadata']['name']} is not as Kubernetes writes one"
     for pod in pods:
         try:
             hardware.inventory((), [pod])
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except MALFORMED:
             return f"Pod {pod['metadata']['name']} is not as Kubernetes writes one"
     return "its objects are not as Kubernetes writes them"

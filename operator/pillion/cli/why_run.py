@@ -16,6 +16,7 @@ from pillion.cli import documents, grounds, pieces, printing
 from pillion.cli.commands.options import Form
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError, FailedError
+from pillion.cli.surroundings import MALFORMED
 from pillion.facts import Basis
 
 __all__ = ["Found", "explain", "numbers"]
@@ -62,11 +63,20 @@ def explain(
         from pillion.cli import cluster
 
         found = _live(name, kubeconfig, context, namespace or cluster.default_namespace(kubeconfig, context))
+    try:
+        parts, data = list(_page(found)), _data(found)
+    except MALFORMED as error:
+        if filename is None:
+            raise  # the API server holds status to its schema
+        raise BadInputError(
+            f"{documents.shown_name(filename)}: {name} is not as the operator writes it "
+            f"({type(error).__name__}: {error})"
+        ) from error
     if form is Form.TABLE:
         with printing.page() as out:
-            _print(_page(found), out)
+            _print(parts, out)
     else:
-        typer.echo(printing.document(_data(found), form), nl=False)
+        typer.echo(printing.document(data, form), nl=False)
 
 
 def numbers(*, everything: bool, form: Form) -> None:
@@ -133,7 +143,7 @@ def _saved(path: str, name: str, namespace: str | None) -> Found:
     return Found(deployment=deployments[0], sidecar=same[0] if same else None)
 
 
-def _print(parts: Iterator[RenderableType], out: Console) -> None:
+def _print(parts: Iterable[RenderableType], out: Console) -> None:
     for part in parts:
         out.print(part)
 

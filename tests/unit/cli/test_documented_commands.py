@@ -82,8 +82,9 @@ def desk(tmp_path: Path, named_hub: server.Hub, monkeypatch: pytest.MonkeyPatch,
 
 
 def words(text: str) -> list[str]:
-    """Words without numbers, commits and the length of bars."""
-    plain = re.sub(r"\b[0-9a-f]{12,}\b", "COMMIT", text)
+    """Words without numbers, commits, the length of bars, and the notes: what numbers rest on changes with them."""
+    plain = re.sub(r"(?ms)^(Notes|notes:)\n.*\Z", "", re.sub(r', "notes": \[.*?\]', "", text))
+    plain = re.sub(r"\b[0-9a-f]{12,}\b", "COMMIT", plain)
     plain = re.sub(r"[█▓▒▚▞░·─]+", "", re.sub(r"\d[\d,.]*", "N", plain))
     return plain.split()
 

@@ -262,3 +262,14 @@ def test_a_clusters_sidecars_are_taken(
     assert (ended.code, ended.err) == (0, "")
     assert len(yaml.safe_load(ended.out)["spec"]["containers"]) == 2
     assert ended.out.count("namespace:") == 0
+
+
+@pytest.mark.parametrize(
+    "status", [["x"], "x", {"conditions": 3}, {"candidates": ["x"]}, {"warnings": {"a": 1}}]
+)
+def test_a_saved_object_that_the_operator_did_not_write(
+    pillion: Pillion, written: Written, status: object
+) -> None:
+    ended = pillion("why", "chat", "-f", written({**objects.deployment(), "status": status}))
+    assert ended.code == 2
+    assert "chat is not as the operator writes it" in ended.err

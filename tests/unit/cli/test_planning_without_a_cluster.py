@@ -326,3 +326,37 @@ def test_a_directory_stands_for_one_of_several_checkpoints(
     seen = {plan["plan"]["checkpoint"], *(each["checkpoint"] for each in plan["candidates"])}
     assert seen == {"a/b", models.DENSE_8B_FP8}
     assert any("the Hub was not asked for quantized checkpoints" in each for each in plan["assumptions"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({"metadata": {}}, "Deployment: metadata.name: is required", id="no name"),
+        pytest.param(
+            {"metadata": {"name": "web", "namespace": 3}}, "must be a text", id="a namespace that is none"
+        ),
+        pytest.param(
+            {"spec": []}, "Deployment web is not as Kubernetes takes it", id="a spec that is a list"
+        ),
+        pytest.param(
+            {"spec": {"replicas": "x"}}, "is not as Kubernetes takes it", id="replicas that are a text"
+        ),
+        pytest.param(
+            {"spec": {"template": {"spec": {"containers": [3]}}}},
+            "is not as Kubernetes",
+            id="a container that is none",
+        ),
+        pytest.param(
+            {"spec": {"template": {"spec": {"containers": [], "affinity": {"nodeAffinity": [1]}}}}},
+            "Deployment web is not as Kubernetes takes it",
+            id="an affinity that is none",
+        ),
+    ],
+)
+def test_a_target_that_no_cluster_would_take(
+    pillion: Pillion, written: Written, change: dict[str, Any], said: str
+) -> None:
+    path = written(objects.deployment(), {**objects.workload(), **change})
+    ended = pillion("plan", "-f", path, "--gpu", "L4")
+    assert ended.code == 2
+    assert said in ended.err
