@@ -20,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     model_checks.context_within_model,
     model_checks.quantization_allowed,
     model_checks.quantization_known,
+    model_checks.cache_format_known,
     accelerator_checks.product_allowed,
     node_checks.a_node_is_open,
     accelerator_checks.engine_shares,

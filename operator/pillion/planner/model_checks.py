@@ -3,10 +3,11 @@
 The cheap part of the row of checks: nothing here looks at an accelerator or a node.
 """
 
-from pillion.api.modeldeployment import Method, Task
+from pillion.api.modeldeployment import KvCacheDtype, Method, Task
 from pillion.api.reasons import Reason
-from pillion.facts import sameness
+from pillion.facts import AttentionKind, sameness
 from pillion.planner import wording
+from pillion.planner.candidates import KV_CACHE_DTYPES
 from pillion.planner.model import Device
 from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
@@ -157,3 +158,24 @@ def quantization_known(trial: Trial) -> Rejection | None:
             message=f"{engine} does not run {candidate.quantization} weights on CPU; 16 bit, AWQ, GPTQ and INT8 run.",
         )
     return None
+
+
+def cache_format_known(trial: Trial) -> Rejection | None:
+    """The engine keeps keys and values, or the vectors that stand for them, in the pinned format.
+
+    Source: vLLM 0.33.0, v1/attention/backends/mla: none of the backends for latent attention takes fp8_e5m2, and the
+    one for CPU the model's own format alone.
+    """
+    candidate, model = trial.candidate, trial.model
+    if model.attention.kind is not AttentionKind.LATENT or candidate.kv_cache_dtype is None:
+        return None
+    on_cpu = candidate.device is Device.CPU
+    if not on_cpu and candidate.kv_cache_dtype != KV_CACHE_DTYPES[KvCacheDtype.FP8_E5M2]:
+        return None
+    pinned = trial.request.spec.serving.kv_cache_dtype.value
+    where = " on CPU" if on_cpu else ""
+    return Rejection(
+        reason=Reason.QUANTIZATION_UNSUPPORTED,
+        message=f"{model.repo} has latent attention, whose cache {trial.profile.name} {trial.profile.version} does not "
+        f"keep as spec.serving.kvCacheDtype: {pinned}{where}; Auto is accepted{'' if on_cpu else ', and FP8'}.",
+    )

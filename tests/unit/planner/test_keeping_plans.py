@@ -1,5 +1,6 @@
 """A plan as text and as status."""
 
+import dataclasses
 import json
 
 import pytest
@@ -54,6 +55,14 @@ def test_status_leaves_out_what_is_not_there() -> None:
     shown = worlds.planned(TINY, on=[PLAIN]).plan.to_status()
     assert not {"product", "resource", "count", "kvCacheDtype", "givenUp"} & set(shown)
     assert (shown["device"], shown["accelerator"]) == ("CPU", "CPU")
+
+
+def test_a_plan_of_a_version_that_expected_no_tokens_is_read() -> None:
+    plan = worlds.planned(LLAMA_8B, on=[L4]).plan
+    older = json.loads(planner.plan_to_json(plan))
+    del older["kv_cache_tokens"]
+    read = planner.plan_from_json(json.dumps(older))
+    assert read == dataclasses.replace(plan, kv_cache_tokens=None)
 
 
 def test_budget_adds_up_to_what_is_usable() -> None:

@@ -1,8 +1,12 @@
 """Models that are not a plain decoder: states beside attention, latent attention, windows, experts, towers."""
 
+import dataclasses
 from typing import Any
 
+import pytest
+
 from pillion import planner
+from pillion.api.reasons import Reason
 from pillion.facts import ModelFacts, understanding
 from pillion.facts.documents import Documents
 from tests.unit.hardware import nodes
@@ -11,6 +15,7 @@ from tools import choices
 
 MODELS = {model.name: model.checkpoints[0] for model in choices.models()}
 H100 = nodes.gpu_node("h100", "NVIDIA-H100-80GB-HBM3", 8, cpu="128", memory="2Ti")
+H200 = nodes.gpu_node("h200", "NVIDIA-H100-80GB-HBM3", 8, cpu="128", memory="2Ti", label_mib=143_771)
 GIB = 2**30
 
 # Dimensions of Qwen3-Next-80B-A3B as its makers publish them: every fourth layer attends, the others keep a state.
@@ -75,6 +80,28 @@ def test_latent_attention_takes_one_vector_a_token_whatever_the_accelerators() -
     assert isinstance(answer, planner.Planned)
     blocks = 8 * 8192 // 64
     assert answer.plan.memory.kv_cache >= blocks * 64 * 61 * 576 * 2
+
+
+@pytest.mark.parametrize(
+    ("there", "pinned", "fits"),
+    [
+        pytest.param(H200, "FP8", True, id="8 bit on a GPU"),
+        pytest.param(H200, "FP8E5M2", False, id="the other 8 bit on a GPU"),
+        pytest.param(nodes.node("plain", cpu="64", memory="1Ti"), "BF16", False, id="any pin on CPU"),
+        pytest.param(nodes.node("plain", cpu="64", memory="1Ti"), "Auto", True, id="no pin on CPU"),
+    ],
+)
+def test_latent_vectors_are_kept_in_few_formats(there: dict[str, Any], pinned: str, fits: bool) -> None:
+    plain = dataclasses.replace(MODELS["DeepSeek-V3"], quantization=None, parameters=16_000_000_000)
+    light = dataclasses.replace(plain, weights=worlds.QWEN3_8B.weights, download_bytes=16 * GIB)
+    answer = planner.plan(
+        worlds.request(light, on=[there], serving={"kvCacheDtype": pinned}, hardware={"maxPerPod": 8})
+    )
+    assert isinstance(answer, planner.Planned) is fits
+    if isinstance(answer, planner.NotPlanned):
+        assert answer.reason is Reason.QUANTIZATION_UNSUPPORTED
+        assert f"kvCacheDtype: {pinned}" in answer.message
+        assert "It fits with spec.serving.kvCacheDtype: Auto" in answer.message
 
 
 def test_a_window_that_stops_growing_leaves_room_for_more_requests() -> None:
