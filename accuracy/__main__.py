@@ -65,12 +65,22 @@ def _right(found: figures.Verdicts) -> str:
     return f"{len(found.right) / answered:.0%}" if answered else "-"
 
 
+def markdown() -> str:
+    """The same table as docs/accuracy.md shows it."""
+    lines = [("figure", *ESTIMATORS), ("---",) * (1 + len(ESTIMATORS)), *rows()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def main() -> None:
     """Print the table, and the single cases where they are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", action="store_true", help="print each log's figures too")
+    parser.add_argument("--markdown", action="store_true", help="print the table as the documentation has it")
     asked = parser.parse_args()
     console = Console(width=150)
+    if asked.markdown:
+        console.print(markdown(), markup=False, soft_wrap=True)
+        return
     table = Table("figure", *ESTIMATORS, title=f"{len(cases())} of {carried()} logs can be compared")
     for row in rows():
         table.add_row(*row)

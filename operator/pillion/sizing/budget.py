@@ -117,6 +117,7 @@ def divide(demand: Demand, *, total_bytes: int, utilization: float) -> Division:
                 max_num_seqs=demand.max_num_seqs if demand.samples else 0,
                 vocab_size=demand.model.vocab_size,
             ),
+            quantized=demand.model.quantization is not None or demand.loading.online is not None,
             several=demand.tensor_parallel > 1,
             unified_memory=demand.unified_memory,
             known_architecture=demand.model.known_architecture,

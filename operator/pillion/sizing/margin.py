@@ -10,11 +10,17 @@ from pillion.facts import Basis, Fact
 from pillion.sizing import constants, versions
 from pillion.sizing.versions import Version
 
-WEIGHTS: Final = Fact(
-    value=0.01,
-    unit="x weights",
+PLAIN_WEIGHTS: Final = Fact(
+    value=0.003,
+    unit="x weights in 16 or 32 bit",
     basis=Basis.FITTED,
-    source="kernels' own copies, gaps between tensors: the 90th percentile of the logs' weights, docs/accuracy.md",
+    source="the 90th percentile of what logs of such models on NVIDIA's cards show beyond, docs/accuracy.md",
+)
+QUANTIZED_WEIGHTS: Final = Fact(
+    value=0.015,
+    unit="x weights in other formats",
+    basis=Basis.FITTED,
+    source="kernels' own copies and repacking: up to 1.5 % more in logs of AWQ, GPTQ and NVFP4 checkpoints",
 )
 ACTIVATION: Final = Fact(
     value=0.15,
@@ -30,11 +36,11 @@ GRAPHS: Final = Fact(
 )
 ALWAYS: Final = Fact(
     value=0.1,
-    unit="GiB on each accelerator, 1.5 % of its memory at most",
+    unit="GiB on each accelerator, 1.25 % of its memory at most",
     basis=Basis.FITTED,
     source="memory outside the framework differs by 0.05 GiB between like engines; totals by 0.1 between drivers",
 )
-ALWAYS_AT_MOST: Final = 0.015
+ALWAYS_AT_MOST: Final = 0.0125
 SEVERAL_GPUS: Final = Fact(
     value=0.6,
     unit="GiB on each accelerator, from two on",
@@ -81,13 +87,14 @@ def margin_bytes(
     activation: int,
     graphs: int,
     fragments: int,
+    quantized: bool,
     several: bool,
     unified_memory: bool,
     known_architecture: bool,
 ) -> int:
     """What a promise leaves unspent on each accelerator."""
     parts = (
-        weights * WEIGHTS.value
+        weights * (QUANTIZED_WEIGHTS.value if quantized else PLAIN_WEIGHTS.value)
         + activation * ACTIVATION.value
         + graphs * GRAPHS.value
         + fragments

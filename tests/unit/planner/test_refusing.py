@@ -56,9 +56,21 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             Reason.NO_ACCELERATOR_FITS,
             [
                 "no request of 40,000 tokens, which takes 5.50 GiB",
-                "It fits with spec.serving.contextLength: 29",
+                "It fits with spec.serving.contextLength: ",
             ],
             id="a request that does not fit, with the length that does",
+        ),
+        pytest.param(
+            dataclasses.replace(
+                LLAMA_70B,
+                weights=dataclasses.replace(
+                    LLAMA_70B.weights, stored_bytes=10**13, plain_bytes=10**13, plain_parameters=5 * 10**12
+                ),
+            ),
+            {"on": [L4], "quantization": PLAIN_16_BIT},
+            Reason.NO_ACCELERATOR_FITS,
+            ["TiB for weights", "Not even eight of the largest accelerators that are known would do"],
+            id="a model larger than anything",
         ),
         pytest.param(
             QWEN3_8B,
