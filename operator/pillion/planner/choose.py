@@ -91,6 +91,11 @@ def _not_planned(request: PlanRequest, turned: Sequence[_Turned]) -> NotPlanned:
         missing_memory=reason is Reason.NO_ACCELERATOR_FITS or _lacks_memory(nearest),
         missing_number=reason is Reason.INSUFFICIENT_ACCELERATORS,
     )
+    if remedy is None and _lacks_memory(nearest) and nearest.trial.candidate.pool is not None:
+        remedy = (
+            "Not even eight of the largest accelerators that are known would do: a smaller model might, or a quantized "
+            "checkpoint in spec.model.variants."
+        )
     return NotPlanned(
         reason=reason,
         message=f"{message} {remedy}" if remedy else message,
@@ -173,14 +178,15 @@ def _pin_impossible(request: PlanRequest) -> str:
             for model in request.checkpoints
         }
     )
-    repos = ", ".join(model.repo for model in request.checkpoints)
+    repos = wording.listed([model.repo for model in request.checkpoints])
+    have = "has" if len(request.checkpoints) == 1 else "have"
     asked = (
         f"spec.quantization.method: {wanted.method.value}"
         if wanted.method is not Method.AUTO
         else f"spec.quantization with {wanted.min_bits} to {wanted.max_bits} bits"
     )
     return (
-        f"{asked} leaves no checkpoint: {repos} have {', '.join(there)} weights, and 16 bit ones can be made "
+        f"{asked} leaves no checkpoint: {repos} {have} {', '.join(there)} weights, and 16 bit ones can be made "
         f"{wording.listed([*listing.MADE_WHILE_LOADING], last='or')} while loading. Name a checkpoint of that form in "
         "spec.model.variants, or leave the choice to Auto."
     )
