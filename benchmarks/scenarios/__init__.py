@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from benchmarks.acting import Eyes
 from benchmarks.api import Api
-from benchmarks.scenarios import admission, failing, many_pods, programs, responding, resting, starting
+from benchmarks.scenarios import (
+    admission,
+    failing,
+    many_pods,
+    programs,
+    responding,
+    resting,
+    starting,
+    swapping,
+)
 from benchmarks.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -19,7 +28,7 @@ __all__ = ["ALL", "Scenario", "on_cluster"]
 
 ALL: dict[str, Scenario] = {
     scenario.name: scenario
-    for module in (responding, resting, starting, failing, many_pods, admission, programs)
+    for module in (responding, resting, starting, failing, many_pods, admission, programs, swapping)
     for scenario in module.SCENARIOS
 }
 

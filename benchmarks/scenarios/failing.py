@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 UNKNOWN = "pillion-test/there-is-no-such-model"
 NO_ROOM = {"engine": {"resources": {"requests": {"memory": "900Ti"}, "limits": {"memory": "900Ti"}}}}
-# The back-off doubles from 0.2 s and has reached a minute when it has waited for 0.2 + 0.4 + ... + 51.2 s.
+# The back-off doubles from 0.2 s and has reached its longest when it has waited for 0.2 + 0.4 + ... + 51.2 s.
 BACKED_OFF_SECONDS = 110.0
-WAITING_SECONDS = 120.0
+WAITING_SECONDS = 180.0  # two looks at the longest back-off, which is 75 to 90 s
 
 
 def failing(failures: int, *, of: int) -> OnCluster:
