@@ -171,3 +171,55 @@ def test_accelerators_that_become_free_are_found(gpu_stage: Stage, space: str) -
         "t4", labels=T4, allocatable={"nvidia.com/gpu": "2", "cpu": "32", "memory": "128Gi"}
     )
     gpu_stage.until_ready(space, "chat")
+
+
+def test_a_slice_that_is_a_resource_of_its_own_is_used_where_it_is_named(
+    gpu_stage: Stage, space: str
+) -> None:
+    slices = "nvidia.com/mig-3g.40gb"
+    card = gpu_labels("NVIDIA-A100-80GB-PCIe", 81920, 8, 0, 1)
+    own = {f"{slices}.product": "NVIDIA-A100-80GB-PCIe-MIG-3g.40gb", f"{slices}.memory": "40192"}
+    gpu_stage.cluster.add_node(
+        "sliced", labels={**card, **own}, allocatable={slices: "2", "cpu": "32", "memory": "128Gi"}
+    )
+    name = "NVIDIA-A100-80GB-PCIe-MIG-3g.40gb"
+    gpu_stage.apply(
+        stages.web(space), stages.model(space, models.DENSE_8B_FP8, hardware={"products": [name]})
+    )
+    status = plan_of(gpu_stage, space)
+    assert status["plan"]["product"] == name
+    assert status["plan"]["memory"]["total"] == "39.25Gi"
+    assert "EstimateUnverified" in {warned["reason"] for warned in status["warnings"]}
+    gpu_stage.until_ready(space, "chat")
+    [pod] = gpu_stage.list("pod", space)
+    engine = next(container for container in pod["spec"]["containers"] if container["name"] == "pillion-chat")
+    assert engine["resources"]["limits"][slices] == "1"
+    assert pod["spec"]["nodeName"] == "sliced"
+
+
+def test_a_driver_that_the_image_does_not_start_on_is_said(gpu_stage: Stage, space: str) -> None:
+    old = {
+        **gpu_labels("NVIDIA-L40S", 46068, 8, 9, 1),
+        "nvidia.com/cuda.driver-version.full": "550.163.01",
+        "nvidia.com/cuda.driver-version.major": "550",
+    }
+    gpu_stage.cluster.add_node(
+        "old", labels=old, allocatable={"nvidia.com/gpu": "1", "cpu": "32", "memory": "128Gi"}
+    )
+    gpu_stage.apply(
+        stages.web(space), stages.model(space, models.DENSE_8B_FP8, hardware={"products": ["NVIDIA-L40S"]})
+    )
+    found = gpu_stage.until_condition(space, "chat", "Planned", "False", "DriverTooOld")
+    assert "550.163.01" in found["message"]
+    assert "580" in found["message"]
+
+
+def test_a_product_that_no_node_has_yet_is_planned_where_an_autoscaler_is_trusted(
+    gpu_stage: Stage, space: str
+) -> None:
+    hardware = {"products": ["NVIDIA-H100-80GB-HBM3"], "capacity": "Autoscaled"}
+    gpu_stage.apply(stages.web(space), stages.model(space, models.DENSE_8B_FP8, hardware=hardware))
+    status = plan_of(gpu_stage, space)
+    assert status["plan"]["product"] == "NVIDIA-H100-80GB-HBM3"
+    told = {warned["reason"]: warned["message"] for warned in status["warnings"]}
+    assert "No node has NVIDIA-H100-80GB-HBM3 yet" in told["NodeAwaited"]
