@@ -18,7 +18,8 @@ FILE = Path(__file__).with_name("class_defaults.json")
 _WRAPPERS = """
     gemma3 gemma3n gemma4 gemma4_unified idefics3 internvl kimi_k25 lighton_ocr llama4 llava llava_next
     minimax_m3_vl mistral3 mllama paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_vl
-    qwen3_vl_moe smolvlm step3p7 voxtral
+    qwen3_vl_moe smolvlm step3p7 voxtral glm4v glm4v_moe glm46v lfm2_vl qwen2_5_omni_thinker
+    qwen3_omni_moe_thinker exaone4_5 ernie4_5_vl_moe
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 # Their files always name the window, mostly as null; a copy that left nulls away must not get one.
@@ -49,6 +50,7 @@ _SAME = (
 # Families whose classes are in their own repositories, or compute a default that is then none to be read.
 _OTHERS: dict[str, dict[str, Any]] = {
     "gemma4_text": {"global_head_dim": 512},
+    "gemma4_unified_text": {"global_head_dim": 512},
     "glm4_moe_lite": {"first_k_dense_replace": 1},
     "lighton_ocr": {"tie_word_embeddings": True},
     "mimo_v2_flash": {"first_k_dense_replace": 1},
@@ -59,7 +61,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
 _INSTEAD = {key: set(group) for group in _SAME for key in group}
 _ENDINGS = re.compile(r"(ForCausalLM|ForConditionalGeneration|LMHeadModel|ForMaskedLM|Model)$")
 _LANGUAGE_PARTS = {"text_config", "llm_config", "language_config", "thinker_config"}
-_PARTS = ("text_config", "vision_config", "audio_config")
+_PARTS = ("text_config", "vision_config", "audio_config", "thinker_config")
 
 
 def filled(config: Json) -> dict[str, Any]:

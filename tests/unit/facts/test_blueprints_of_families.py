@@ -188,6 +188,18 @@ def dense(model_type: str, *, layers: int, hidden: int, inner: int, heads: int, 
         ),
         pytest.param(
             {
+                "model_type": "gemma3n",
+                "text_config": dense(
+                    "gemma3n_text", layers=30, hidden=2048, inner=8192, heads=8, kv=2, head_dim=256
+                ),
+                "vision_config": {"model_type": "gemma3n_vision"},
+                "audio_config": {"model_type": "gemma3n_audio"},
+            },
+            5_439_438_272,
+            id="Gemma-3n-E2B: streams that correct each other",
+        ),
+        pytest.param(
+            {
                 "model_type": "mistral3",
                 "text_config": dense(
                     "mistral",
@@ -289,6 +301,15 @@ def dense(model_type: str, *, layers: int, hidden: int, inner: int, heads: int, 
             },
             7_285_403_648,
             id="Mamba-Codestral-7B",
+        ),
+        pytest.param(
+            {
+                "architectures": ["Qwen3ForSequenceClassification"],
+                **dense("qwen3", layers=28, hidden=1024, inner=3072, heads=16, kv=8, vocab_size=151_669),
+                "num_labels": 1,
+            },
+            595_777_536,
+            id="Qwen3-Reranker-0.6B as a classifier: a score instead of a head",
         ),
         pytest.param(
             {

@@ -1,14 +1,14 @@
 """Do the configurations of published models parse into facts, with the parameters that they are known to have?"""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from pillion.facts import local
+from pillion.facts import ModelFacts, local
 from tests.corpus import models
 
+Read = Callable[[Mapping[str, Any]], ModelFacts]
 _LINES = models.lines()
 # Dimensions of these lines lack what the real file has beside them, so that an estimate stands in.
 _INCOMPLETE = frozenset(
@@ -16,6 +16,20 @@ _INCOMPLETE = frozenset(
         "nvidia/Llama-3_3-Nemotron-Super-49B-v1",  # the list of its layers, each found by a search
     }
 )
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
+    """Reads a line's directory once for all that is asked of it."""
+    found: dict[str, ModelFacts] = {}
+
+    def reading(line: Mapping[str, Any]) -> ModelFacts:
+        name = str(line["model"])
+        if name not in found:
+            found[name] = local.read(models.write(line, tmp_path_factory.mktemp("model")))
+        return found[name]
+
+    return reading
 
 
 def _id(line: Mapping[str, Any]) -> str:
@@ -29,8 +43,8 @@ def test_the_corpus_is_whole() -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in _LINES if "parameters" not in line], ids=_id)
-def test_a_published_configuration_parses(line: Mapping[str, Any], tmp_path: Path) -> None:
-    facts = local.read(models.write(line, tmp_path))
+def test_a_published_configuration_parses(line: Mapping[str, Any], read: Read) -> None:
+    facts = read(line)
     assert facts.known_architecture == (line["model"] not in _INCOMPLETE)
     assert facts.parameters is not None
     assert facts.parameters > 100_000_000
@@ -41,15 +55,15 @@ def test_a_published_configuration_parses(line: Mapping[str, Any], tmp_path: Pat
 
 
 @pytest.mark.parametrize("line", [line for line in _LINES if "parameters" in line], ids=_id)
-def test_parameters_equal_the_published_total(line: Mapping[str, Any], tmp_path: Path) -> None:
-    facts = local.read(models.write(line, tmp_path))
+def test_parameters_equal_the_published_total(line: Mapping[str, Any], read: Read) -> None:
+    facts = read(line)
     assert facts.parameters == line["parameters"]
     assert facts.known_architecture
 
 
 @pytest.mark.parametrize("line", _LINES, ids=_id)
-def test_parts_of_the_weights_fit_into_the_whole(line: Mapping[str, Any], tmp_path: Path) -> None:
-    weights = local.read(models.write(line, tmp_path)).weights
+def test_parts_of_the_weights_fit_into_the_whole(line: Mapping[str, Any], read: Read) -> None:
+    weights = read(line).weights
     parts = weights.embedding_bytes + weights.head_bytes + weights.vision_bytes + weights.expert_bytes
     assert weights.embedding_bytes > 0
     assert parts <= weights.stored_bytes

@@ -6,9 +6,10 @@ Families are rows of a table where they can be, and generators where they are bu
 estimated as Llama's, and said to be so.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from pillion.facts.blueprint import decoder, wrappers
+from pillion.facts.blueprint import attention, decoder, wrappers
 from pillion.facts.blueprint.encoders import ENCODERS
 from pillion.facts.blueprint.families import FAMILIES, Family
 from pillion.facts.blueprint.parts import MissingSettingError, Part, Settings
@@ -17,6 +18,8 @@ from pillion.facts.documents import Json
 
 __all__ = ["Blueprint", "MissingSettingError", "Part", "blueprint", "known_types"]
 
+_SCORING = ("ForSequenceClassification", "ForTokenClassification")
+_HEADS = ("lm_head.", "embed_out.", "output.", "transformer.output_layer.")
 _TEXT_PARTS = ("text_config", "llm_config", "language_config", "language_model_config")
 
 
@@ -43,10 +46,11 @@ def blueprint(config: Json) -> Blueprint:
     unusual, family = UNUSUAL.get(kind), FAMILIES.get(kind)
     parts = unusual(text) if unusual is not None else decoder.decoder(text, family or _nearest(text))
     named = (replace(part, name=_inside(part.name)) if nested else part for part in parts)
-    beside = (*wrappers.seeing(whole, text), *wrappers.hearing(whole, text))
+    outer = whole.part("thinker_config") or whole
+    beside = (*wrappers.seeing(outer, text), *wrappers.hearing(outer, text))
     return Blueprint(
-        parts=(*named, *beside),
-        known=(unusual is not None or family is not None) and wrappers.is_known(whole),
+        parts=(*_headed(named, text, _architecture(whole)), *beside),
+        known=(unusual is not None or family is not None) and wrappers.is_known(outer),
     )
 
 
@@ -78,7 +82,22 @@ def _nearest(text: Settings) -> Family:
     )
 
 
+def _headed(parts: Iterable[Part], text: Settings, architecture: str) -> Iterator[Part]:
+    """A decoder that embeds or scores has no head over words, and mostly a small one instead."""
+    scores = architecture.endswith(_SCORING)
+    embeds = architecture.endswith("Model") and not architecture.endswith(("LMHeadModel", "ChatGLMModel"))
+    for part in parts:
+        if not (scores or embeds) or not part.name.startswith(_HEADS):
+            yield part
+    if scores:
+        labels = text.number("num_labels") or len(text.raw("id2label") or (0,))
+        yield Part(name="score.weight", shape=(labels, attention.hidden_size(text)))
+
+
 def _task_head(config: Settings) -> str:
+    return "classifier" if _architecture(config).endswith(_SCORING) else ""
+
+
+def _architecture(config: Settings) -> str:
     names = config.each("architectures")
-    name = str(names[0]) if names else ""
-    return "classifier" if name.endswith(("ForSequenceClassification", "ForTokenClassification")) else ""
+    return str(names[0]) if names else ""

@@ -87,6 +87,9 @@ _FALCON_LIKE = Family(
     layer="transformer.h.{}",
     attention="self_attention",
     fused_qkv="query_key_value",
+    query_bias="bias",
+    output_bias="bias",
+    feed_forward_bias="bias",
     output="dense",
     gated=False,
     plain_names=("dense_h_to_4h", "dense_4h_to_h"),
@@ -144,6 +147,23 @@ _GLM4_MOE = Family(
     query_bias="attention_bias",
     query_norm=QueryNorm.PER_HEAD,
     query_norm_if="use_qk_norm",
+)
+_GLM4 = Family(
+    query_bias="attention_bias",
+    fused_gate=True,
+    norms=(
+        "input_layernorm",
+        "post_attention_layernorm",
+        "post_self_attn_layernorm",
+        "post_mlp_layernorm",
+    ),
+)
+_ERNIE_MOE = Family(
+    query_bias="use_bias",
+    output_bias="use_bias",
+    feed_forward_bias="use_bias",
+    shared="shared_experts",
+    correction_bias=True,
 )
 _COHERE = Family(
     norms=("input_layernorm",),
@@ -242,13 +262,7 @@ FAMILIES: dict[str, Family] = {
     "deepseek_v32": _DEEPSEEK,
     "dots1": Family(shared="shared_experts", correction_bias=True, query_norm=QueryNorm.PER_HEAD),
     "ernie4_5": Family(query_bias="use_bias", output_bias="use_bias", feed_forward_bias="use_bias"),
-    "ernie4_5_moe": Family(
-        query_bias="use_bias",
-        output_bias="use_bias",
-        feed_forward_bias="use_bias",
-        shared="shared_experts",
-        correction_bias=True,
-    ),
+    "ernie4_5_moe": _ERNIE_MOE,
     "exaone": Family(
         layer="transformer.h.{}",
         attention="attn.attention",
@@ -276,16 +290,9 @@ FAMILIES: dict[str, Family] = {
     "gemma3": Family(norms=_FOUR_NORMS, query_norm=QueryNorm.PER_HEAD),
     "gemma3_text": Family(norms=_FOUR_NORMS, query_norm=QueryNorm.PER_HEAD),
     "glm": Family(query_bias="attention_bias", fused_gate=True),
-    "glm4": Family(
-        query_bias="attention_bias",
-        fused_gate=True,
-        norms=(
-            "input_layernorm",
-            "post_attention_layernorm",
-            "post_self_attn_layernorm",
-            "post_mlp_layernorm",
-        ),
-    ),
+    "glm4": _GLM4,
+    "glm4v_text": _GLM4,
+    "glm46v_text": _GLM4,
     "glm4_moe": _GLM4_MOE,
     "glm4_moe_lite": _DEEPSEEK,
     "glm4v_moe_text": _GLM4_MOE,
@@ -494,6 +501,22 @@ FAMILIES: dict[str, Family] = {
     ),
     "step3p5": _STEP,
     "step3p7": _STEP,
+    "cohere2_moe": _COHERE,
+    "cwm": _USUAL,
+    "diffllama": _USUAL,
+    "exaone4_5_text": Family(query_norm=QueryNorm.PER_HEAD, norms=_AFTER),
+    "ernie4_5_vl_moe_text": _ERNIE_MOE,
+    "eurobert": _USUAL,
+    "granite_swa": _LLAMA,
+    "granitemoe_swa": _GRANITE,
+    "hyperclovax": _LLAMA,
+    "jais2": Family(
+        gated=False,
+        norm_bias=True,
+        query_bias="attention_bias",
+        output_bias="attention_bias",
+        feed_forward_bias="mlp_bias",
+    ),
     "xverse": _LLAMA,
     "Yi": _LLAMA,
 }

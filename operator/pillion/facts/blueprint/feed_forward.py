@@ -36,13 +36,14 @@ def intermediate_size(settings: Settings) -> int:
 def experts(settings: Settings) -> int:
     """Routed experts in a layer that has some."""
     nested = settings.part("ffn_config")
-    return settings.count(
+    count = settings.count(
         "num_experts",
         "n_routed_experts",
         "num_local_experts",
         "moe_num_experts",
         "num_routed_experts",
     ) or (nested.count("moe_num_experts") if nested else 0)
+    return count if count > 1 else 0  # Jamba's one expert is a plain layer
 
 
 def has_experts(settings: Settings, layer: int) -> bool:
@@ -93,8 +94,11 @@ def feed_forward(settings: Settings, family: Family, prefix: str, *, layer: int)
         yield from mixture(settings, family, prefix, inner, layer=layer)
         return
     width = settings.number("intermediate_size_mlp", "dense_intermediate_size") or intermediate_size(settings)
-    if settings.model_type.startswith("granitemoe"):
-        return  # its dense layers are the shared expert, which the mixture counts
+    if settings.model_type.startswith("granitemoe"):  # a dense layer is a shared expert without others
+        yield from dense(
+            family, f"{prefix}.{family.shared}", hidden_size(settings), shared_width(settings) or width
+        )
+        return
     bias = settings.chosen(family.feed_forward_bias)
     yield from dense(family, inner, hidden_size(settings), width, bias=bias)
 

@@ -1,8 +1,8 @@
-"""Which tensors see and hear: towers of other modalities, and what projects from them?
+"""Which tensors see: the towers of models that look at pictures?
 
 Source: transformers 5.16, models/{siglip,clip,pixtral,qwen2_vl,qwen2_5_vl,qwen3_vl,llama4,mllama,gemma3,gemma4,
-mistral3,llava,internvl,idefics3,kimi_k25,whisper}/modeling_*.py. Shapes of a tower follow from `vision_config` or
-`audio_config`, with the defaults of its class where these are silent.
+mistral3,llava,internvl,idefics3,kimi_k25}/modeling_*.py. Shapes of a tower follow from `vision_config`,
+with the defaults of its class where these are silent.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,11 +11,19 @@ from pillion.facts.blueprint.parts import Part, Settings, bare, linear, plain
 
 
 def transformer_layer(
-    prefix: str, hidden: int, width: int, *, bias: bool = True, gated: bool = False, norm_bias: bool = True
+    prefix: str,
+    hidden: int,
+    width: int,
+    *,
+    bias: bool = True,
+    key_bias: bool = True,
+    gated: bool = False,
+    norm_bias: bool = True,
 ) -> Iterator[Part]:
     """One layer of a tower as nearly all have it."""
     for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-        yield from linear(f"{prefix}.self_attn.{name}", hidden, hidden, bias=bias)
+        has_bias = bias and (key_bias or name != "k_proj")
+        yield from linear(f"{prefix}.self_attn.{name}", hidden, hidden, bias=has_bias)
     if gated:
         yield from linear(f"{prefix}.mlp.gate_proj", width, hidden, bias=bias)
     yield from linear(f"{prefix}.mlp.fc1", width, hidden, bias=bias)
@@ -123,33 +131,6 @@ def gemma4_vision(vision: Settings, name: str) -> Iterator[Part]:
         yield from bare(f"{name}.std_scale", hidden)
 
 
-def gemma4_audio(audio: Settings, name: str) -> Iterator[Part]:
-    """Gemma 4's conformer."""
-    hidden = audio.needed("hidden_size")
-    first, second = (audio.each("subsampling_conv_channels") or [128, 32])[:2]
-    yield from plain(f"{name}.subsample.layer0.conv", first, 1, 3, 3)
-    yield from plain(f"{name}.subsample.layer0.norm", first)
-    yield from plain(f"{name}.subsample.layer1.conv", second, first, 3, 3)
-    yield from plain(f"{name}.subsample.layer1.norm", second)
-    yield from linear(f"{name}.subsample.input_proj_linear", hidden, 32 * second)
-    for layer in range(audio.needed("num_hidden_layers")):
-        prefix = f"{name}.layers.{layer}"
-        for block in ("feed_forward1", "feed_forward2"):
-            yield from linear(f"{prefix}.{block}.ffw_layer_1", 4 * hidden, hidden)
-            yield from linear(f"{prefix}.{block}.ffw_layer_2", hidden, 4 * hidden)
-        for projection in ("q_proj", "k_proj", "v_proj", "post", "relative_k_proj"):
-            yield from linear(f"{prefix}.self_attn.{projection}", hidden, hidden)
-        yield from linear(f"{prefix}.lconv1d.linear_start", 2 * hidden, hidden)
-        yield from linear(f"{prefix}.lconv1d.linear_end", hidden, hidden)
-        yield from plain(
-            f"{prefix}.lconv1d.depthwise_conv1d", hidden, 1, audio.number("conv_kernel_size") or 5
-        )
-        yield from bare(f"{prefix}.self_attn.per_dim_scale", hidden // audio.needed("num_attention_heads"))
-        for norm in range(9):
-            yield from plain(f"{prefix}.norm{norm}", hidden)
-    yield from linear(f"{name}.output_proj", audio.number("output_proj_dims") or 1536, hidden, bias=True)
-
-
 def llama4_vision(vision: Settings, name: str) -> Iterator[Part]:
     """Llama 4's tower and the adapter that shuffles its pixels."""
     hidden, width = vision.needed("hidden_size"), vision.needed("intermediate_size")
@@ -192,18 +173,30 @@ def mllama_vision(vision: Settings, name: str) -> Iterator[Part]:
             yield from plain(f"{prefix}.{norm}", hidden, bias=True)
 
 
-def whisper(audio: Settings, name: str) -> Iterator[Part]:
-    """Whisper's encoder, as Qwen2-Audio, Voxtral and Ultravox use it."""
-    hidden, width = (
-        audio.needed("d_model", "hidden_size"),
-        audio.needed("encoder_ffn_dim", "intermediate_size"),
-    )
-    yield from plain(f"{name}.conv1", hidden, audio.number("num_mel_bins") or 128, 3, bias=True)
-    yield from plain(f"{name}.conv2", hidden, hidden, 3, bias=True)
-    yield from plain(f"{name}.embed_positions", audio.number("max_source_positions") or 1500, hidden)
-    for layer in range(audio.needed("encoder_layers", "num_hidden_layers")):
-        yield from transformer_layer(f"{name}.layers.{layer}", hidden, width)
-    yield from plain(f"{name}.layer_norm", hidden, bias=True)
+def glm4v(vision: Settings, name: str) -> Iterator[Part]:
+    """GLM-4.1V's tower: gated, without biases, and a merger as large as a layer of the language model."""
+    hidden, width = vision.needed("hidden_size"), vision.needed("out_hidden_size")
+    inner, merger = vision.needed("out_hidden_size"), vision.needed("intermediate_size")
+    yield from _moving_patches(vision, name, hidden, bias=True)
+    yield from plain(f"{name}.embeddings.position_embedding", _patches(vision), hidden)
+    for layer in range(vision.needed("depth")):
+        prefix = f"{name}.blocks.{layer}"
+        yield from linear(f"{prefix}.attn.qkv", 3 * hidden, hidden, bias=vision.flag("attention_bias"))
+        yield from linear(f"{prefix}.attn.proj", hidden, hidden)
+        for matrix in ("gate_proj", "up_proj"):
+            yield from linear(f"{prefix}.mlp.{matrix}", inner, hidden)
+        yield from linear(f"{prefix}.mlp.down_proj", hidden, inner)
+        for norm in ("norm1", "norm2"):
+            yield from plain(f"{prefix}.{norm}", hidden)
+    yield from plain(f"{name}.post_conv_layernorm", hidden)
+    yield from plain(f"{name}.post_layernorm", hidden)
+    side = vision.number("spatial_merge_size") or 2
+    yield from plain(f"{name}.downsample", width, hidden, side, side, bias=True)
+    yield from linear(f"{name}.merger.proj", width, width)
+    yield from plain(f"{name}.merger.post_projection_norm", width, bias=True)
+    for matrix in ("gate_proj", "up_proj"):
+        yield from linear(f"{name}.merger.{matrix}", merger, width)
+    yield from linear(f"{name}.merger.down_proj", width, merger)
 
 
 def intern_vit(vision: Settings, name: str) -> Iterator[Part]:

@@ -6,10 +6,21 @@ Source: transformers 5.16, the modeling files of the model types in the tables, 
 
 from collections.abc import Callable, Iterator
 
-from pillion.facts.blueprint import towers
+from pillion.facts.blueprint import conformers, towers
 from pillion.facts.blueprint.attention import hidden_size
 from pillion.facts.blueprint.parts import Part, Settings, bare, linear, plain
 
+# Towers that no configuration describes. The totals of gemma-3n-E2B (5,439,438,272) and -E4B (7,849,978,192) are larger
+# than their language models by the same number; its conformer and embedders are counted from transformers' classes, and
+# the rest is MobileNetV5 with its embedder.
+_GEMMA3N_CONFORMER = 681_348_640 + 3_345_408
+_MOBILENET_V5 = 983_281_504 - _GEMMA3N_CONFORMER
+# Phi-4-multimodal-instruct has 5,574,460,384 parameters, of which 3,836,021,760 are Phi-4-mini's.
+_PHI4_MM = 5_574_460_384 - 3_836_021_760
+_SEEING = frozenset({"gemma3", "gemma3n", "gemma4", "llama4", "minimax_m3_vl", "mllama"})
+_HEARING = frozenset(
+    {"gemma3n", "gemma4", "qwen2_5_omni_thinker", "qwen2_audio", "qwen3_omni_moe_thinker", "voxtral"}
+)
 # Towers by the type that `vision_config` names, where the wrapper does not settle it.
 _BY_TYPE: dict[str, towers.Tower] = {
     "clip_vision_model": towers.clip,
@@ -21,9 +32,9 @@ _BY_TYPE: dict[str, towers.Tower] = {
     "moonvit": towers.moon_vit,
     "idefics3_vision": towers.siglip,
     "smolvlm_vision": towers.siglip,
-    "whisper": towers.whisper,
-    "qwen2_audio_encoder": towers.whisper,
-    "voxtral_encoder": towers.whisper,
+    "whisper": conformers.whisper,
+    "qwen2_audio_encoder": conformers.whisper,
+    "voxtral_encoder": conformers.whisper,
 }
 _QWEN: dict[str, towers.Tower] = {
     "qwen2_vl": towers.qwen2_vl,
@@ -32,20 +43,28 @@ _QWEN: dict[str, towers.Tower] = {
     "qwen3_vl_moe": towers.qwen3_vl,
     "qwen3_5": towers.qwen3_vl,
     "qwen3_5_moe": towers.qwen3_vl,
+    "qwen3_omni_moe_thinker": towers.qwen3_vl,
+    "qwen2_5_omni_thinker": towers.qwen2_5_vl,
+    "glm4v": towers.glm4v,
+    "glm4v_moe": towers.glm4v,
+    "glm46v": towers.glm4v,
 }
 
 
 def seeing(config: Settings, text: Settings) -> Iterator[Part]:
     """The tensors of `vision_config`: the tower and what projects from it. Nothing where there is none."""
-    vision = config.part("vision_config")
+    vision, outer = config.part("vision_config"), config.model_type
+    if outer == "phi4mm":
+        yield from bare("model.embed_tokens_extend", _PHI4_MM)
     if vision is None:
         return
-    outer = config.model_type
     if outer in _QWEN:
         yield from _QWEN[outer](vision, "visual")
         return
     hidden, name = hidden_size(text), "vision_tower"
     match outer:
+        case "gemma3n":
+            yield from bare("model.vision_tower", _MOBILENET_V5)
         case "minimax_m3_vl":
             yield from _minimax(vision, name, hidden)
         case "llama4":
@@ -75,13 +94,16 @@ def hearing(config: Settings, text: Settings) -> Iterator[Part]:
     audio = config.part("audio_config")
     if audio is None:
         return
+    if config.model_type == "gemma3n":
+        yield from bare("model.audio_tower", _GEMMA3N_CONFORMER)
+        return
     hidden = hidden_size(text)
     if config.model_type == "gemma4":
-        yield from towers.gemma4_audio(audio, "audio_tower")
+        yield from conformers.gemma4_audio(audio, "audio_tower")
         width = audio.number("output_proj_dims") or 1536
         yield from linear("embed_audio.embedding_projection", hidden, width)
         return
-    yield from towers.whisper(audio, "audio_tower")
+    yield from conformers.whisper(audio, "audio_tower")
     width = audio.needed("d_model", "hidden_size")
     if config.model_type == "voxtral":
         yield from linear("multi_modal_projector.linear_1", hidden, audio.needed("intermediate_size"))
@@ -97,18 +119,9 @@ def tower_of(vision: Settings) -> towers.Tower:
 
 def is_known(config: Settings) -> bool:
     """Whether the wrapper's towers are computed rather than guessed."""
-    vision = config.part("vision_config")
-    usual = config.model_type in _PROJECTORS or config.model_type in _QWEN
-    named = config.model_type in {
-        "minimax_m3_vl",
-        "llama4",
-        "mllama",
-        "gemma3",
-        "gemma4",
-        "qwen2_audio",
-        "voxtral",
-    }
-    return vision is None or usual or named
+    vision, audio = config.part("vision_config"), config.part("audio_config")
+    sees = config.model_type in _PROJECTORS or config.model_type in _QWEN or config.model_type in _SEEING
+    return (vision is None or sees) and (audio is None or config.model_type in _HEARING)
 
 
 def _minimax(vision: Settings, name: str, hidden: int) -> Iterator[Part]:
@@ -164,6 +177,14 @@ def _connector(config: Settings, vision: Settings, hidden: int) -> Iterator[Part
     yield from linear("multi_modal_projector.modality_projection", hidden, merged)
 
 
+def _lfm2_projector(config: Settings, vision: Settings, hidden: int) -> Iterator[Part]:
+    merged = vision.needed("hidden_size") * (config.number("downsample_factor") or 2) ** 2
+    width = config.number("projector_hidden_size") or hidden
+    yield from plain("multi_modal_projector.layer_norm", merged, bias=True)
+    yield from linear("multi_modal_projector.linear_1", width, merged, bias=True)
+    yield from linear("multi_modal_projector.linear_2", hidden, width, bias=True)
+
+
 def _kimi_projector(_config: Settings, vision: Settings, hidden: int) -> Iterator[Part]:
     width = vision.needed("hidden_size", "vt_hidden_size")
     yield from plain("mm_projector.pre_norm", width, bias=True)
@@ -175,6 +196,7 @@ _PROJECTORS: dict[str, Callable[[Settings, Settings, int], Iterator[Part]]] = {
     "idefics3": _connector,
     "internvl": _pixel_shuffle,
     "internvl_chat": _pixel_shuffle,
+    "lfm2_vl": _lfm2_projector,
     "kimi_k25": _kimi_projector,
     "kimi_vl": _kimi_projector,
     "lighton_ocr": _patch_merger,
