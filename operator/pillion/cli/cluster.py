@@ -17,7 +17,7 @@ from pillion.api import names
 from pillion.api.modeldeployment import ModelDeployment
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError, FailedError
-from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, said_of, workload_key
+from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, most_pods, said_of, workload_key
 from pillion.controller.others import Others, read_plan
 from pillion.controller.store import Key, Store, models_of
 from pillion.controller.surroundings import Snapshot
@@ -123,7 +123,9 @@ async def _read(cluster: Cluster, deployments: Sequence[ModelDeployment], namesp
             for resource in (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS)
         ),
         *(_listed(cluster, resource, notes, marked=True) for resource in resources.WORKLOADS),
+        _listed(cluster, resources.AUTOSCALERS, notes),
     )
+    autoscalers = others.pop()
     targets = await _targets(cluster, deployments, namespace)
     inventory = hardware.inventory(nodes, pods)
     seen = _Cluster(
@@ -142,6 +144,7 @@ async def _read(cluster: Cluster, deployments: Sequence[ModelDeployment], namesp
         inventory=inventory,
         namespace=namespace,
         workloads=targets,
+        most_pods=most_pods(autoscalers, namespace),
         neighbours=lambda deployment: seen.neighbours(deployment, namespace),
         notes=(*notes, *said_of(inventory)),
     )
@@ -156,7 +159,7 @@ async def _listed(
     except NotFound:
         return []
     except Forbidden:
-        notes.append(f"{resource.plural} may not be listed, so what other models count on is not known.")
+        notes.append(f"{resource.plural} may not be listed, so what they say is not counted with.")
         return []
 
 

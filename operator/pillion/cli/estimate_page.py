@@ -10,7 +10,7 @@ from rich.text import Text
 from pillion import sizing
 from pillion.cli import bar, pieces
 from pillion.cli.overview import Place
-from pillion.cli.questions import Question
+from pillion.cli.questions import CPU, Question
 from pillion.facts import ModelFacts
 from pillion.hardware import gpus
 from pillion.planner import wording
@@ -38,7 +38,7 @@ def show(
     out.print()
     out.print(
         pieces.indented(
-            pieces.rows(_about_model(model) | _about_device(question, request) | _figures(estimate))
+            pieces.rows(_about_model(model) | _about_device(question, request) | _figures(request, estimate))
         )
     )
     total = request.gpu_memory_bytes
@@ -70,43 +70,41 @@ def _about_model(model: ModelFacts) -> dict[str, str | None]:
 
 
 def _about_device(question: Question, request: sizing.EstimateRequest) -> dict[str, str | None]:
-    if request.gpu_memory_bytes is None:
+    memory = request.gpu_memory_bytes
+    if memory is None:
         return {}
+    if question.product == CPU:
+        return {"device": f"CPU, {wording.gib(memory)} that the engine may count on"}
     name = question.product or "a GPU"
     ranks = request.tensor_parallel * request.pipeline_parallel
-    seen = f"{wording.gib(request.gpu_memory_bytes)} each as the engine sees it"
+    each = "each " if ranks > 1 else ""
+    seen = f"{wording.gib(memory)} {each}as the engine sees it"
     if request.compute_capability is not None:
         major, minor = request.compute_capability
         seen += f", compute capability {major}.{minor}"
     return {"accelerator": f"{wording.device(ranks, name)}, {seen}"}
 
 
-def _figures(estimate: sizing.Estimate) -> dict[str, str | None]:
-    cache = estimate.kv_cache_bytes
-    concurrency = estimate.max_concurrency
-    return {
-        "weights": _gib(estimate.weights_bytes, " on each GPU"),
-        "KV cache": None
-        if estimate.kv_bytes_per_token is None
-        else f"{estimate.kv_bytes_per_token:,} bytes a token on each GPU"
-        + (
-            f"; {wording.gib(cache)} hold {estimate.kv_cache_tokens:,} tokens"
-            if cache and estimate.kv_cache_tokens
-            else ""
-        ),
-        "promised": None
-        if estimate.kv_cache_tokens_promised is None
-        else f"{estimate.kv_cache_tokens_promised:,} tokens that a plan may count on",
-        "context": None
-        if estimate.max_model_len is None
-        else f"{estimate.max_model_len:,} tokens"
-        + (
-            f"; one request may have up to {estimate.max_fitting_model_len:,}"
-            if estimate.max_fitting_model_len is not None
-            else ""
-        ),
-        "concurrency": None if concurrency is None else f"{concurrency:,.2f} requests of that length at once",
-    }
+def _figures(request: sizing.EstimateRequest, estimate: sizing.Estimate) -> dict[str, str]:
+    several = " on each GPU" if request.tensor_parallel * request.pipeline_parallel > 1 else ""
+    rows: dict[str, str] = {}
+    if estimate.weights_bytes is not None:
+        rows["weights"] = f"{wording.gib(estimate.weights_bytes)}{several}"
+    if estimate.kv_bytes_per_token is not None:
+        rows["KV cache"] = f"{estimate.kv_bytes_per_token:,} bytes a token{several}"
+        if estimate.kv_cache_bytes and estimate.kv_cache_tokens:
+            rows["KV cache"] += (
+                f"; {wording.gib(estimate.kv_cache_bytes)} hold {estimate.kv_cache_tokens:,} tokens"
+            )
+    if estimate.kv_cache_tokens_promised is not None:
+        rows["promised"] = f"{estimate.kv_cache_tokens_promised:,} tokens that a plan may count on"
+    if estimate.max_model_len is not None:
+        rows["context"] = f"{estimate.max_model_len:,} tokens"
+        if estimate.max_fitting_model_len is not None:
+            rows["context"] += f"; one request may have up to {estimate.max_fitting_model_len:,}"
+    if estimate.max_concurrency is not None:
+        rows["concurrency"] = f"{estimate.max_concurrency:,.2f} requests of that length at once"
+    return rows
 
 
 def _memory(request: sizing.EstimateRequest, estimate: sizing.Estimate, total: int) -> Table:
@@ -121,7 +119,8 @@ def _memory(request: sizing.EstimateRequest, estimate: sizing.Estimate, total: i
         )
     )
     ranks = request.tensor_parallel * request.pipeline_parallel
-    title = f"Memory of {'each GPU' if ranks > 1 else 'the GPU'}: {wording.gib(total)}"
+    whose = "the engine" if request.product == CPU else "each GPU" if ranks > 1 else "the GPU"
+    title = f"Memory of {whose}: {wording.gib(total)}"
     if used > total:
         title += f", where {wording.gib(used)} are needed before any KV cache"
     return bar.divided(
@@ -189,10 +188,6 @@ def _print(parts: Iterable[RenderableType], out: Console) -> None:
 
 def _number(amount: int | None) -> str:
     return "" if amount is None else f"{amount / GIB:.2f}"
-
-
-def _gib(amount: int | None, after: str = "") -> str | None:
-    return None if amount is None else f"{wording.gib(amount)}{after}"
 
 
 def _billions(number: int) -> str:

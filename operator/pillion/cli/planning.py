@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pillion import planner
-from pillion.api.modeldeployment import ModelDeployment
+from pillion.api.modeldeployment import Accelerator, ModelDeployment
 from pillion.api.reasons import Reason
 from pillion.cli.deployments import Given
 from pillion.cli.documents import Raw
@@ -42,6 +42,13 @@ class _Before:
         default_factory=list
     )  # target, product, number
     sidecars: list[tuple[WorkloadKey | None, Raw]] = field(default_factory=list)  # by target
+    to_come: list[WorkloadKey | None] = field(
+        default_factory=list
+    )  # targets of the models that are planned later
+
+    def awaited(self, place: WorkloadKey | None) -> int:
+        """Accelerators that later models of the same target will want."""
+        return 0 if place is None else self.to_come.count(place)
 
     def beside(self, place: WorkloadKey | None) -> list[Raw]:
         """Engines that stand in the pods of the same target."""
@@ -106,11 +113,18 @@ def answers(given: Given, surroundings: Surroundings, models: Models, *, pods: i
         models=models,
         pods=pods,
     )
-    before = _Before()
+    before = _Before(to_come=[_awaits(deployment, knowledge) for deployment in given.deployments])
     return [_answer(deployment, knowledge, before) for deployment in given.deployments]
 
 
+def _awaits(deployment: ModelDeployment, knowledge: _Knowledge) -> WorkloadKey | None:
+    """The target in whose pods an accelerator is to be left for a model; None where it takes none of a known one."""
+    on_cpu = deployment.spec.hardware.accelerator is Accelerator.CPU
+    return None if on_cpu or deployment.spec.suspend else knowledge.place(deployment)
+
+
 def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before) -> Answer:
+    before.to_come.pop(0)
     target = knowledge.target(deployment)
     about_target = () if target is not None else (_about_target(deployment),)
     try:
@@ -134,7 +148,13 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
         name=deployment.metadata.name,
         checkpoints=checkpoints,
         inventory=knowledge.surroundings.inventory,
-        target=shape_of(target, pods=pods, beside=beside),
+        target=shape_of(
+            target,
+            pods=pods,
+            beside=beside,
+            max_pods=None if place is None else knowledge.surroundings.most_pods.get(place),
+            awaited=before.awaited(place),
+        ),
         reserved=Counter(neighbours.reserved) + before.reserved_from(place),
         own=neighbours.own,
         previous=neighbours.previous,

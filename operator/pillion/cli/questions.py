@@ -17,8 +17,9 @@ from pillion.facts import ModelFacts
 from pillion.hardware import gpus
 from pillion.sizing.constants import GIB
 
-__all__ = ["FIELDS", "Question", "read"]
+__all__ = ["CPU", "FIELDS", "Question", "read"]
 
+CPU: Final = "cpu"  # the product that stands for no accelerator
 _DTYPES: Final = ("auto", "bfloat16", "float16", "float32", "half", "float")
 _ENGINES: Final = ("vllm", "tgi")
 _VERSION: Final = re.compile(r"v?(\d+(\.\d+){0,3})([.+-]?[a-z0-9.+]+)?", re.IGNORECASE)
@@ -93,6 +94,8 @@ def read(fields: Mapping[str, object]) -> Question:
     gpu: gpus.GpuModel | None = values.pop("gpu", None)
     given = fields.get("gpu")
     product = given if isinstance(given, str) else None
+    if product is not None and product.strip().lower() == CPU:
+        product = CPU
     if gpu is None and product is not None:
         gpu = gpus.find(product)
     return Question(
@@ -138,6 +141,8 @@ def _flag(value: object) -> bool:
 
 def _gpu(value: object) -> gpus.GpuModel:
     name = _text(value)
+    if name.lower() == CPU:
+        raise _WrongValueError("on CPU gpu_memory_gib is needed: the memory that the engine may count on")
     found = gpus.find(name)
     if found is None:
         near = gpus.nearest(name)

@@ -19,6 +19,7 @@ __all__ = [
     "Surroundings",
     "WorkloadKey",
     "imagined",
+    "most_pods",
     "pods_of",
     "said_of",
     "saved",
@@ -50,6 +51,7 @@ class Surroundings:
     inventory: hardware.Inventory
     namespace: str  # of a ModelDeployment that names none
     workloads: Mapping[WorkloadKey, Raw] = field(default_factory=dict)
+    most_pods: Mapping[WorkloadKey, int] = field(default_factory=dict)  # autoscalers' maxima
     neighbours: Callable[[ModelDeployment], Neighbours] = lambda _: Neighbours()
     notes: tuple[str, ...] = ()  # what was assumed of all
 
@@ -79,16 +81,44 @@ def workload_problems(workload: Raw) -> list[str]:
     return []
 
 
-def shape_of(workload: Raw | None, *, pods: int, beside: Sequence[Raw] = ()) -> planner.TargetShape:
-    """The shape of a target with the engines of other models in its pods; None is one that asks for nothing."""
+def shape_of(
+    workload: Raw | None,
+    *,
+    pods: int,
+    beside: Sequence[Raw] = (),
+    max_pods: int | None = None,
+    awaited: int = 0,
+) -> planner.TargetShape:
+    """The shape of a target, as the operator sees it.
+
+    Args:
+        workload: the target; None is one that asks for nothing.
+        pods: that should exist.
+        beside: ModelSidecars of other models in the same pods.
+        max_pods: an autoscaler's maximum.
+        awaited: accelerators for models of the same pods that are planned later.
+    """
     template = ((workload or {}).get("spec") or {}).get("template") or {}
     return planner.target_shape(
         compiling.with_engines(template.get("spec") or {"containers": []}, beside),
         pods=pods,
         surge_pods=planner.rollout_surge(workload) if workload is not None else 0,
+        max_pods=max_pods,
         one_pod_per_node=(workload or {}).get("kind") == "DaemonSet",
         beside=[sidecar["metadata"]["name"] for sidecar in beside],
+        awaited=awaited,
     )
+
+
+def most_pods(autoscalers: Sequence[Raw], default_namespace: str) -> dict[WorkloadKey, int]:
+    """The most pods that an autoscaler may ask for, by what it scales."""
+    most: dict[WorkloadKey, int] = {}
+    for autoscaler in autoscalers:
+        scaled = autoscaler["spec"]["scaleTargetRef"]
+        namespace = autoscaler["metadata"].get("namespace") or default_namespace
+        place = (str(namespace), str(scaled["kind"]), str(scaled["name"]))
+        most[place] = max(most.get(place, 0), int(autoscaler["spec"]["maxReplicas"]))
+    return most
 
 
 def pods_of(workload: Raw) -> int:
@@ -152,8 +182,17 @@ def saved(path: str, *, namespace: str) -> Surroundings:
             for kind in _TARGETS
             for workload in by_kind.get(kind, ())
         },
+        most_pods=_autoscaled(by_kind, namespace, name),
         notes=(*notes, *said_of(inventory)),
     )
+
+
+def _autoscaled(by_kind: Mapping[str, Sequence[Raw]], namespace: str, name: str) -> dict[WorkloadKey, int]:
+    try:
+        return most_pods(by_kind.get("HorizontalPodAutoscaler", ()), namespace)
+    except MALFORMED as error:
+        what = "a HorizontalPodAutoscaler is not as Kubernetes writes one"
+        raise BadInputError(f"{name}: {what} ({type(error).__name__}: {error})") from error
 
 
 def said_of(inventory: hardware.Inventory, *, told: int = 5) -> tuple[str, ...]:

@@ -92,6 +92,12 @@ def test_memory_that_is_given_makes_an_unknown_gpu_known_enough() -> None:
     assert (asked.gpu, asked.product, asked.gpu_memory_bytes) == (None, "NVIDIA-X9000", int(22.5 * GIB))
 
 
+def test_an_engine_on_cpu_needs_to_know_its_memory() -> None:
+    assert "gpu_memory_gib is needed" in refused(model="a/b", gpu="CPU")[0]
+    asked = questions.read({"model": "a/b", "gpu": "CPU", "gpu_memory_gib": 32})
+    assert (asked.product, asked.gpu_memory_bytes) == ("cpu", 32 * GIB)
+
+
 def test_memory_that_is_given_counts_in_place_of_the_tables() -> None:
     asked = questions.read({"model": "a/b", "gpu": "NVIDIA-L4", "gpu_memory_gib": 20})
     assert asked.gpu is not None

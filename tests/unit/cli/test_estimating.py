@@ -53,10 +53,23 @@ def test_one_estimate_is_told_as_a_page(pillion: Pillion, small: Path) -> None:
     assert ended.code == 0
     assert "small fits" in ended.words
     assert "596.0 million parameters" in ended.words
-    assert "NVIDIA-L4, 22.06 GiB each as the engine sees it, compute capability 8.9" in ended.words
-    assert "weights 1.11 GiB on each GPU" in ended.words or "weights 1.12 GiB on each GPU" in ended.words
+    assert "NVIDIA-L4, 22.06 GiB as the engine sees it, compute capability 8.9" in ended.words
+    assert "weights 1.11 GiB" in ended.words or "weights 1.12 GiB" in ended.words
     assert "114,688 bytes a token" in ended.words  # 28 layers x 8 heads x 128 x 2 x 2 bytes
     assert "Memory of the GPU: 22.06 GiB" in ended.words
+
+
+def test_several_gpus_are_told_of_each(pillion: Pillion, small: Path) -> None:
+    ended = pillion("estimate", small, "--gpu", "L4", "--tensor-parallel", 2)
+    assert "2 x NVIDIA-L4, 22.06 GiB each as the engine sees it" in ended.words
+    assert "bytes a token on each GPU" in ended.words
+
+
+def test_an_engine_on_cpu_is_told_as_one(pillion: Pillion, small: Path) -> None:
+    ended = pillion("estimate", small, "--gpu", "cpu", "--gpu-memory-gib", 32, "--max-model-len", 4096)
+    assert ended.code == 0
+    assert "CPU, 32.00 GiB that the engine may count on" in ended.words
+    assert "GPU" not in ended.out.replace("CPU", "").partition("Notes")[0]
 
 
 def test_one_estimate_for_programs_has_the_fields_of_a_batch(pillion: Pillion, small: Path) -> None:

@@ -103,6 +103,19 @@ def test_what_another_model_counts_on_is_left_to_it(
     assert (code, plan["reason"]) == (1, "InsufficientAccelerators")
 
 
+def test_what_an_autoscaler_may_ask_for_is_warned_of(
+    pillion: Pillion, cluster: api_server.Server, written: Written
+) -> None:
+    cluster.put("Node", nodes.gpu_node("a", L4))
+    cluster.put("Deployment", objects.workload(), namespace="shop")
+    scaled = {"kind": "Deployment", "name": "web"}
+    autoscaler = {"metadata": {"name": "web"}, "spec": {"scaleTargetRef": scaled, "maxReplicas": 9}}
+    cluster.put("HorizontalPodAutoscaler", autoscaler, namespace="shop")
+    code, plan = planned(pillion, cluster, written(objects.deployment()))
+    assert code == 0
+    assert "AutoscalerMayBlock" in [warning["reason"] for warning in plan["warnings"]]
+
+
 def test_what_its_own_pods_hold_comes_free(
     pillion: Pillion, cluster: api_server.Server, written: Written
 ) -> None:
@@ -135,7 +148,7 @@ def test_what_may_not_be_listed_is_told(
     cluster.forbidden = {"ModelSidecar"}
     code, plan = planned(pillion, cluster, written(objects.deployment()))
     assert code == 0
-    assert "modelsidecars may not be listed, so what other models count on is not known." in plan["notes"]
+    assert "modelsidecars may not be listed, so what they say is not counted with." in plan["notes"]
 
 
 def test_without_nodes_there_is_no_answer(
