@@ -37,9 +37,7 @@ def imagined(product: str, gpus_per_node: int, nodes: int = 1) -> Inventory:
         raise ValueError(f"{gpus_per_node} accelerators on {nodes} nodes: both have to be 1 or more")
     found = gpus.find(product)
     if found is None:
-        near = gpus.nearest(product)
-        meant = f"; near it are {', '.join(near)}" if near else ""
-        raise UnknownProductError(f"{product!r} is no accelerator that Pillion knows{meant}")
+        raise UnknownProductError(_unknown(product))
     if found.vendor not in _RESOURCES:
         raise UnknownProductError(f"{found.product}: accelerators of {found.vendor} cannot be planned with")
     return inventory([_node(found, gpus_per_node, number) for number in range(1, nodes + 1)], ())
@@ -59,6 +57,15 @@ def _node(gpu: gpus.GpuModel, count: int, number: int) -> dict[str, Any]:
             }
         },
     }
+
+
+def _unknown(product: str) -> str:
+    near = gpus.nearest(product)
+    if not near:
+        return f"{product!r} is no accelerator that Pillion knows"
+    if len(near) > 1 and all(f"-{product}-".lower() in f"-{each}-".lower() for each in near):
+        return f"{product!r} may be several accelerators; name one, such as {', '.join(near)}"
+    return f"{product!r} is no accelerator that Pillion knows; near it are {', '.join(near)}"
 
 
 def awaited(product: str, inventory: Inventory) -> AcceleratorPool | None:

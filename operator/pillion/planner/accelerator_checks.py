@@ -23,7 +23,11 @@ def product_allowed(trial: Trial) -> Rejection | None:
             message=f"spec.hardware.products names {', '.join(spec.hardware.products)}, and not {pool.product}.",
         )
     if pool.partial and not named:
-        part = f"a share of a GPU, among {pool.replicas}" if pool.shared else "a slice of a GPU"
+        part = (
+            f"a share of a GPU, on which {pool.replicas} pods take turns"
+            if pool.shared
+            else "a slice of a GPU"
+        )
         return Rejection(
             reason=Reason.SHARED_ACCELERATOR,
             message=f"{pool.product} is {part}; name it in spec.hardware.products to use it.",

@@ -115,6 +115,11 @@ def test_an_unknown_product_cannot_be_imagined() -> None:
         hardware.imagined("L40X", gpus_per_node=1)
 
 
+def test_a_name_of_several_is_said_to_be_one() -> None:
+    with pytest.raises(hardware.UnknownProductError, match="'A100' may be several accelerators; name one"):
+        hardware.imagined("A100", gpus_per_node=1)
+
+
 @pytest.mark.parametrize(("count", "nodes"), [(0, 1), (1, 0), (-1, 1)])
 def test_numbers_below_one_are_refused(count: int, nodes: int) -> None:
     with pytest.raises(ValueError, match="1 or more"):
