@@ -5,12 +5,13 @@ The engine's own start-up is followed step by step, by its version, with the sam
 
 from dataclasses import dataclass
 
-from pillion.sizing import budget, kv_cache, settings, tgi, unverified, verdict, versions
+from pillion.sizing import budget, first_versions, kv_cache, settings, tgi, unverified, verdict, versions
 from pillion.sizing.request import TGI, EstimateRequest
 from pillion.sizing.verdict import Finding, Verdict
+from pillion.sizing.versions import Version
 
-# What a promise without a version covers: one version of each way of sampling and of charging CUDA graphs.
-_KINDS_OF_VERSIONS = ("0.11", "0.19", "0.28", str(versions.PINNED))
+# What a question without a version may be about: one of each way of sampling and of charging CUDA graphs.
+_KINDS_OF_VERSIONS = (Version(0, 11), Version(0, 19), Version(0, 28))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,9 +38,10 @@ def estimate(request: EstimateRequest) -> Estimate:
     """Follow an engine's start.
 
     Args:
-        request: the question; what is None in it is the engine's default for its version, and no version is the one
-            that plans are made for. Without an accelerator's memory only what the model alone decides is answered;
-            `kv_cache_memory_bytes` alone is enough for tokens.
+        request: the question; what is None in it is the engine's default for its version. Without an accelerator's
+            memory only what the model alone decides is answered; `kv_cache_memory_bytes` alone is enough for tokens.
+            Without a version the KV cache is divided as by the one that plans are made for, and its size is the least
+            that any version from 0.11 on leaves that serves the model.
     """
     found = settings.settings(request)
     refusals = tuple(verdict.refusals(request, found))
@@ -47,7 +49,8 @@ def estimate(request: EstimateRequest) -> Estimate:
         return _nothing(found, refusals)
     if request.engine == TGI:
         return _by_tgi(request, found, refusals)
-    division = _divide(request, found)
+    divisions = _divisions(request, found)
+    division = min(divisions, key=lambda each: each.expected_room, default=None)
     layout = budget.layout(found.demand)
     room = _room(request, division)
     shortages = tuple(verdict.shortages(request, found, division, layout, room))
@@ -61,7 +64,7 @@ def estimate(request: EstimateRequest) -> Estimate:
         peak_activation_bytes=division.activation if division else None,
         non_torch_bytes=division.other if division else None,
         cuda_graph_bytes=division.graphs if division else None,
-        kv_cache_tokens_promised=_promised(request, found, layout),
+        kv_cache_tokens_promised=_promised(request, found, layout, divisions),
         fits=not refusals and not shortages if known else None,
         max_model_len=found.context_tokens,
         max_fitting_model_len=_longest(request, found, layout, room),
@@ -71,10 +74,22 @@ def estimate(request: EstimateRequest) -> Estimate:
     )
 
 
-def _divide(request: EstimateRequest, found: settings.Settings) -> budget.Division | None:
+def _divisions(request: EstimateRequest, found: settings.Settings) -> list[budget.Division]:
+    """How the memory is divided, by each kind of version that may be meant; none where the memory is not known."""
     if request.gpu_memory_bytes is None:
-        return None
-    return budget.divide(found.demand, total_bytes=request.gpu_memory_bytes, utilization=found.utilization)
+        return []
+    kinds = [found]
+    if versions.parse(request.engine_version) is None:
+        oldest = first_versions.first(request.model.architecture)
+        kinds += [
+            settings.settings(settings.at(request, version))
+            for version in _KINDS_OF_VERSIONS
+            if version >= oldest
+        ]
+    return [
+        budget.divide(kind.demand, total_bytes=request.gpu_memory_bytes, utilization=kind.utilization)
+        for kind in kinds
+    ]
 
 
 def _room(request: EstimateRequest, division: budget.Division | None) -> int | None:
@@ -101,18 +116,15 @@ def _concurrency(layout: kv_cache.KvLayout | None, length: int, room: int | None
 
 
 def _promised(
-    request: EstimateRequest, found: settings.Settings, layout: kv_cache.KvLayout | None
+    request: EstimateRequest,
+    found: settings.Settings,
+    layout: kv_cache.KvLayout | None,
+    divisions: list[budget.Division],
 ) -> int | None:
     """Tokens that the engine has in nineteen cases of twenty, whatever its version where none is given."""
-    if request.kv_cache_memory_bytes is not None:
-        return _tokens(layout, found.context_tokens, request.kv_cache_memory_bytes)
-    if request.gpu_memory_bytes is None or layout is None:
-        return None
-    kinds = [found]
-    if versions.parse(request.engine_version) is None:
-        kinds += [settings.settings(settings.at(request, version)) for version in _KINDS_OF_VERSIONS]
-    divisions = [_divide(request, kind) for kind in kinds]
-    room = min(division.room for division in divisions if division is not None)
+    room = request.kv_cache_memory_bytes
+    if room is None and divisions:
+        room = min(division.room for division in divisions)
     return _tokens(layout, found.context_tokens, room)
 
 

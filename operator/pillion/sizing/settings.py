@@ -91,9 +91,9 @@ def settings(request: EstimateRequest) -> Settings:
     )
 
 
-def at(request: EstimateRequest, version: str) -> EstimateRequest:
+def at(request: EstimateRequest, version: Version) -> EstimateRequest:
     """The same question to another version of the engine."""
-    return dataclasses.replace(request, engine_version=version)
+    return dataclasses.replace(request, engine_version=str(version))
 
 
 def generates(model: ModelFacts) -> bool:

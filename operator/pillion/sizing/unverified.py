@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pillion.sizing import budget, constants, settings
+from pillion.sizing import budget, constants, first_versions, settings
 from pillion.sizing.request import TGI, EstimateRequest
 
 # Hardware that no log covers, by parts of its products' names, and what it is called in a sentence.
@@ -39,7 +39,10 @@ def notes(
     if request.engine == TGI:
         said.append("Unverified: the formula is TGI's own; one log confirms it.")
     if request.engine_version is None:
-        said.append(f"No engine version: vLLM {found.version}; the promise holds for versions from 0.11 on.")
+        said.append(
+            f"No engine version: the KV cache is divided as by vLLM {found.version}, and as small as the versions from "
+            f"{first_versions.first(request.model.architecture)} on leave it."
+        )
     if not request.model.known_architecture:
         said.append("Unverified: the architecture is not known, and its weights are estimated.")
     if division is not None:

@@ -70,14 +70,20 @@ def test_a_promise_is_below_what_is_expected_and_says_by_how_much() -> None:
     assert any("GiB unspent" in note for note in found.notes)
 
 
-def test_a_promise_without_a_version_holds_for_the_versions_that_are_told_apart() -> None:
-    anyone = ask(gpu_memory_bytes=79 * GIB).kv_cache_tokens_promised
-    each = [
-        ask(gpu_memory_bytes=79 * GIB, engine_version=version).kv_cache_tokens_promised
-        for version in ("0.11.0", "v0.19.1", "0.29.1rc1.dev17+gd2d649e67", "0.33.0")
+def test_without_a_version_there_is_as_little_as_any_version_leaves() -> None:
+    unsaid = ask(gpu_memory_bytes=79 * GIB)
+    said = [
+        ask(gpu_memory_bytes=79 * GIB, engine_version=version)
+        for version in ("0.11.0", "v0.19.1", "0.28.0", "0.33.0")
     ]
-    assert anyone is not None
-    assert all(promise is not None and anyone <= promise for promise in each)
+    for figure in ("kv_cache_bytes", "kv_cache_tokens_promised"):
+        assert getattr(unsaid, figure) == pytest.approx(min(getattr(each, figure) for each in said), rel=1e-3)
+
+
+def test_a_model_that_older_versions_do_not_serve_is_not_sized_by_them() -> None:
+    recent = dataclasses.replace(checkpoints.llama_8b(), architecture="Gemma4ForCausalLM")  # new in 0.19
+    card = {"gpu_memory_bytes": 79 * GIB, "product": "NVIDIA-H100-80GB-HBM3"}
+    assert (ask(model=recent, **card).kv_cache_bytes or 0) > (ask(**card).kv_cache_bytes or 0) + GIB // 2
 
 
 @pytest.mark.parametrize(
