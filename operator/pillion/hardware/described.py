@@ -1,11 +1,15 @@
 """What can be said of the accelerators that one node offers as one resource?"""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pillion.hardware.gpus import UsableMemory
 
 Labels = Mapping[str, str]
+
+_NUMBER: Final = re.compile("[0-9]{1,12}")
 
 # Labels with their values, or None where a label's absence is what tells these nodes from others.
 Naming = tuple[tuple[str, str | None], ...]
@@ -37,5 +41,5 @@ class Unreadable:
 
 
 def number(text: str | None) -> int | None:
-    """A label's whole number; None where it is absent or no number."""
-    return int(text) if text is not None and text.isdigit() else None
+    """A label's whole number; None where it is absent, no number, or none that anything here could have."""
+    return int(text) if text is not None and _NUMBER.fullmatch(text) else None

@@ -1,9 +1,9 @@
 """Which accelerators are alike, and by which labels are their nodes asked for?
 
-Accelerators of one product, resource and memory are one pool, shares also of one number of parts. Its nodes are asked
-for by a label that all of them have: the cloud's own first, because its autoscaler knows it of nodes that are not there
-yet, where it tells the pool from every other; then the labeller's. Where no label is on all of them, they are several
-pools.
+Accelerators of one product, resource and memory are one pool, shares also of one number of parts where a label says it.
+Its nodes are asked for by a label that all of them have: the cloud's own first, because its autoscaler knows it of nodes
+that are not there yet, where it tells the pool from every other; then the labeller's. Where no label is on all of them,
+they are several pools.
 """
 
 from collections import defaultdict
@@ -30,9 +30,9 @@ class Member:
 
 def pools(members: Sequence[Member]) -> tuple[AcceleratorPool, ...]:
     """All pools, in an order that does not depend on the nodes'."""
-    groups: defaultdict[tuple[str, str, int], list[Member]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, Naming], list[Member]] = defaultdict(list)
     for member in members:
-        groups[member.described.product, member.resource, member.described.replicas].append(member)
+        groups[member.described.product, member.resource, _beside_product(member)].append(member)
     by_resource: defaultdict[str, list[Member]] = defaultdict(list)
     for member in members:
         by_resource[member.resource].append(member)
@@ -41,6 +41,11 @@ def pools(members: Sequence[Member]) -> tuple[AcceleratorPool, ...]:
         for alike in _by_memory(groups[key]):
             made += _split(alike, by_resource[key[1]])
     return tuple(made)
+
+
+def _beside_product(member: Member) -> Naming:
+    """What labels say beside the product's name: among how many pods it is shared, or which slice it is."""
+    return tuple((key, value) for key, value in member.described.naming[1:] if value is not None)
 
 
 def _by_memory(group: Sequence[Member]) -> Iterator[Sequence[Member]]:
@@ -137,5 +142,5 @@ def _pool(members: Sequence[Member], requirements: tuple[Raw, ...]) -> Accelerat
         node_requirements=requirements,
         shared=smallest.shared,
         sliced=smallest.sliced,
-        replicas=smallest.replicas,
+        replicas=max(member.described.replicas for member in members),  # no label may tell them apart
     )
