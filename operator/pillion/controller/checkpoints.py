@@ -100,6 +100,7 @@ class CheckpointFacts:
             quantized = await asyncio.to_thread(
                 self._trusted,
                 own,
+                publishers=self._settings.publishers,
                 token=token,
                 endpoint=self._settings.hub_endpoint,
                 cache=self._of_commits,

@@ -6,6 +6,8 @@ Everything comes from environment variables (the chart's values set them), each 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pillion.facts import trusted
+
 __all__ = ["Settings"]
 
 
@@ -37,6 +39,11 @@ class Settings(BaseSettings):
     hub_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long one request to the Hub may take."
     )
+    trusted_publishers: str = Field(
+        default=",".join(trusted.PUBLISHERS),
+        description="Publishers on the Hub, with commas between, whose quantizations of a model may be chosen (spec."
+        "quantization.checkpoints: TrustedPublishers), beside the model's own.",
+    )
     engine_image_gpu: str | None = Field(
         default=None, description="Image of the engine on GPUs; absent: pinned."
     )
@@ -48,6 +55,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Least time between two evictions of pods that lack their engine, by model.",
     )
+
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """The trusted publishers, one by one."""
+        return tuple(name for part in self.trusted_publishers.split(",") if (name := part.strip()))
 
     @property
     def engine_images(self) -> dict[str, str]:

@@ -29,7 +29,7 @@ CLUSTER_RIGHTS = {
     "/pods/status": "patch",
     "/pods/eviction": "create",
     "/nodes": "list",
-    "/namespaces": "get",
+    "/namespaces": "get list watch",
     "autoscaling/horizontalpodautoscalers": "list",
     "/configmaps": "create delete list watch",
     "/podtemplates": "create",

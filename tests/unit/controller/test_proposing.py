@@ -74,7 +74,9 @@ class Bench:
         self.cluster = FakeCluster(*nodes_there)
         self.store = Store()
         self.now = 100.0
+        self.settings = Settings()
         self.tokens: list[str | None] = []
+        self.asked_publishers: list[tuple[str, ...]] = []
         self.unreadable: dict[str, FactsError] = {}
         self.version = 10
         self.planning = self.operator()
@@ -84,10 +86,10 @@ class Bench:
         return Planning(
             self.cluster,  # type: ignore[arg-type]  # a fake
             self.store,
-            Settings(),
+            self.settings,
             lambda: self.now,
             read=self._read,
-            trusted=lambda *_, **__: (),
+            trusted=self._trusted,
         )
 
     def _read(self, repo: str, *, token: str | None, **_: Any) -> ModelFacts:
@@ -95,6 +97,10 @@ class Bench:
         if repo in self.unreadable:
             raise self.unreadable[repo]
         return plans.tiny_facts(repo)
+
+    def _trusted(self, *_: ModelFacts, publishers: tuple[str, ...], **__: Any) -> tuple[ModelFacts, ...]:
+        self.asked_publishers.append(publishers)
+        return ()
 
     def _next(self) -> str:
         self.version += 1
@@ -219,6 +225,32 @@ def autoscaler(target: str, most: int, *, kind: str = "Deployment", namespace: s
 
 def reasons(found: Proposed) -> dict[Reason, str]:
     return {warning.reason: warning.message for warning in found.warnings}
+
+
+# Whose checkpoints are looked for
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        pytest.param(None, ("RedHatAI", "nvidia"), id="a few known ones"),
+        pytest.param("mine, theirs,", ("mine", "theirs"), id="those of the operator"),
+        pytest.param("", (), id="nobody but the model's own"),
+    ],
+)
+def test_trusted_publishers_are_a_setting(setting: str | None, expected: tuple[str, ...]) -> None:
+    bench = Bench(nodes.node("plain"))
+    if setting is not None:
+        bench.settings = Settings(trusted_publishers=setting)
+        bench.planning = bench.operator()
+    bench.proposed(bench.model())
+    assert bench.asked_publishers == [expected]
+
+
+def test_declared_checkpoints_alone_are_looked_at_where_that_is_asked() -> None:
+    bench = Bench(nodes.node("plain"))
+    bench.proposed(bench.model(quantization={"checkpoints": "Declared"}))
+    assert bench.asked_publishers == []
 
 
 # What an autoscaler may ask for
