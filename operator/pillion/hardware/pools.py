@@ -1,9 +1,9 @@
 """Which accelerators are alike, and by which labels are their nodes asked for?
 
 Accelerators of one product, resource and memory are one pool, shares also of one number of parts where a label says it.
-Its nodes are asked for by a label that all of them have: the cloud's own first, because its autoscaler knows it of nodes
-that are not there yet, where it tells the pool from every other; then the labeller's. Where no label is on all of them,
-they are several pools.
+Its nodes are asked for by a label that all of them have: the cloud's own first, because its autoscaler knows it of
+nodes that are not there yet, where it tells the pool from every other; then the labeller's. Where no label is on all of
+them, they are several pools.
 """
 
 from collections import defaultdict
