@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.repocard import metadata_load
-
 from pillion.api.reasons import Reason
 from pillion.facts import documents as docs
 from pillion.facts import files, gguf, understanding, unloadable
@@ -150,7 +148,11 @@ def _declared_bytes(path: Path, listed: tuple[RepoFile, ...]) -> int | None:
 def _card(path: Path) -> Mapping[str, Any]:
     """The head of README.md, where publishers say licence and base model; nothing where it cannot be read."""
     readme = path / "README.md"
+    if not readme.is_file():
+        return {}
+    from huggingface_hub.repocard import metadata_load  # noqa: PLC0415 (a quarter of a second, and rarely needed)
+
     try:
-        return metadata_load(readme) or {} if readme.is_file() else {}
+        return metadata_load(readme) or {}
     except (OSError, ValueError):
         return {}

@@ -5,7 +5,6 @@ Source: vLLM 0.33.0, model_executor/layers/quantization (each method's check of 
 """
 
 import re
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks)\.\d+\.")
@@ -15,12 +14,14 @@ _TOWER = re.compile(
 _PREFIX = re.compile(r"^(model\.|language_model\.|backbone\.|thinker\.)+")
 
 
-def matches(name: str, patterns: Iterable[object]) -> bool:
+def matches(name: str, patterns: object) -> bool:
     """Whether a list of a quantizer names a module.
 
     Entries are regular expressions (`re:`), wildcards, or names and parts of names between dots. Where the model is
     wrapped, lists and checkpoints put different words before the layers; those are left out of the comparison.
     """
+    if not isinstance(patterns, list | tuple | set | frozenset):
+        return False
     ways = {name, _PREFIX.sub("", name)}
     ways |= {way.replace(".experts.", ".experts.0.") for way in ways}
     full = ways | {f"model.{way}" for way in ways} | {f"language_model.model.{way}" for way in ways}

@@ -42,6 +42,7 @@ _INPUT_EMBEDDING = re.compile(
 _HEAD = re.compile(r"^(?:\w*model\.)*(lm_head|embed_out|output)\.")
 _ROUTER = re.compile(r"\.(gate|router)\.(weight|bias|e_score_correction_bias)$|shared_expert_gate\.weight$")
 _LATENT_DOWN = re.compile(r"\.(kv_a_proj_with_mqa|q_a_proj|fused_qkv_a_proj|weights_proj|wk)\.")
+_POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings|token_type_embeddings)\.weight$")
 _KV_PROJECTION = re.compile(r"\.(k_proj|v_proj|key|value)\.")
 _EXPERT = re.compile(r"\.experts\.(\d+\.)?")
 
@@ -143,7 +144,7 @@ def _add(sums: _Sums, tensor: Tensor, bits: int | None) -> None:
         sums.plain_bytes += size
         if _is_linear(tensor):
             sums.linear_parameters += elements
-            sums.linear_output_channels += elements // tensor.shape[-1]
+            sums.linear_output_channels += elements // max(1, tensor.shape[-1])
     if _is_replicated(tensor, companion=companion):
         sums.replicated_bytes += size
     elif _KV_PROJECTION.search(name) and not _VISION.search(name):
@@ -178,5 +179,6 @@ def _is_replicated(tensor: Tensor, *, companion: bool) -> bool:
         one_dimensional
         or bool(_ROUTER.search(tensor.name))
         or bool(_LATENT_DOWN.search(tensor.name))
+        or bool(_POSITIONS.search(tensor.name))
         or bool(_VISION.search(tensor.name))
     )

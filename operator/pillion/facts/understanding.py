@@ -11,7 +11,17 @@ from collections.abc import Mapping, Sequence
 
 from pillion.api.modeldeployment import Task
 from pillion.api.reasons import Reason
-from pillion.facts import class_defaults, computing, dimensions, files, hints, quantized, shapes, tensors
+from pillion.facts import (
+    class_defaults,
+    computing,
+    dimensions,
+    files,
+    hints,
+    plausible,
+    quantized,
+    shapes,
+    tensors,
+)
 from pillion.facts import documents as docs
 from pillion.facts.documents import Documents, Json
 from pillion.facts.errors import FactsError
@@ -32,8 +42,26 @@ def facts(documents: Documents) -> ModelFacts:
     """The facts of a checkpoint.
 
     Raises:
-        FactsError: config.json does not say the model's shape.
+        FactsError: config.json does not say the model's shape, or says what no model has.
     """
+    wrong = plausible.mistake(documents.config)
+    if wrong:
+        raise FactsError(
+            Reason.CONFIG_INVALID,
+            f"{documents.repo}: config.json is not that of a model: {wrong}; download it again.",
+        )
+    try:
+        return _facts(documents)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # One of a thousand settings is of a kind that no family has; which one, only the error knows.
+        raise FactsError(
+            Reason.CONFIG_INVALID,
+            f"{documents.repo}: config.json has a setting of a kind that is not understood ({error}); compare it with "
+            "the model's own repository.",
+        ) from error
+
+
+def _facts(documents: Documents) -> ModelFacts:
     weights_files = files.weight_files(documents.files)
     config = documents.config
     shape = _shape(documents)
@@ -51,7 +79,7 @@ def facts(documents: Documents) -> ModelFacts:
         repo=documents.repo,
         commit=documents.commit,
         architecture=architecture,
-        model_type=config.get("model_type"),
+        model_type=config["model_type"] if isinstance(config.get("model_type"), str) else None,
         task=task(architecture, documents),
         parameters=tally.parameters or None,
         active_parameters=_active(tally, shape) if tally.parameters else None,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pillion.facts import ModelFacts, understanding
+from pillion.api.reasons import Reason
+from pillion.facts import FactsError, ModelFacts, understanding
 from pillion.facts.documents import Documents
 
 _PIXTRAL = {
@@ -380,3 +381,48 @@ def test_an_unknown_family_is_estimated_as_llamas_and_says_so() -> None:
 def test_strange_settings_make_no_traceback(broken: dict[str, Any]) -> None:
     config = dense("llama", layers=2, hidden=256, inner=512, heads=4, kv=2, vocab_size=1000) | broken
     assert of(config).weights.stored_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        pytest.param(
+            {"num_hidden_layers": 10**18}, "no model has more than 10,000", id="a quintillion layers"
+        ),
+        pytest.param(
+            {"layer_types": ["full_attention"] * 20_000}, "lists 20,000 layers", id="a list without end"
+        ),
+        pytest.param(
+            {"vocab_size": 10**15}, "vocab_size is 1000000000000000", id="more words than there are"
+        ),
+        pytest.param({"vision_config": {"depth": 10**7}}, "vision_config.depth", id="a tower without end"),
+        pytest.param(
+            {"rope_scaling": {"rope_type": "yarn", "factor": float("nan")}}, "config.json", id="not a number"
+        ),
+    ],
+)
+def test_what_no_model_has_is_refused_before_it_is_counted(wrong: dict[str, Any], words: str) -> None:
+    config = dense("llama", layers=2, hidden=256, inner=512, heads=4, kv=2, vocab_size=1000) | wrong
+    with pytest.raises(FactsError, match=words) as caught:
+        of(config)
+    assert caught.value.reason == Reason.CONFIG_INVALID
+
+
+def test_a_type_that_is_no_text_is_none() -> None:
+    config = dense("llama", layers=2, hidden=256, inner=512, heads=4, kv=2, vocab_size=1000) | {
+        "model_type": ["llama"]
+    }
+    assert of(config).model_type is None
+
+
+def test_learned_positions_are_whole_on_each_gpu() -> None:
+    config = {
+        "model_type": "opt",
+        "num_hidden_layers": 12,
+        "hidden_size": 768,
+        "ffn_dim": 3072,
+        "num_attention_heads": 12,
+        "vocab_size": 50_272,
+    }
+    norms_and_biases = 12 * (4 * 768 + 4 * 768 + 3072 + 768) + 2 * 768
+    assert of(config).weights.replicated_bytes == 2 * (2050 * 768 + norms_and_biases)
