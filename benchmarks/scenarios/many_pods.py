@@ -67,7 +67,7 @@ def pods(count: int) -> OnCluster:
             - started
         )
         await eyes.settled()
-        cpu, floor_cpu, plane = taken.operator_cpu(), taken.floor_cpu(), taken.control_plane_cpu()
+        cpu, plane = taken.operator_cpu(), taken.control_plane_cpu()
         load = taken.load()
         after = meter.memory(bench, f"operator's memory with {count} pods (RSS)")
         requests = Requests.of(taken.requests(), each=MODELS)
@@ -82,7 +82,7 @@ def pods(count: int) -> OnCluster:
                     unit="",
                     value=requests.counted.get("patch modeldeployments/status", 0.0),
                 ),
-                meter.cpu_each("operator's CPU a pod", cpu, floor_cpu, count),
+                meter.cpu_each("operator's CPU a pod", cpu, None, count),
                 Measure(name="control plane's CPU a pod", unit="ms", value=1e3 * plane / count),
                 before,
                 after,
