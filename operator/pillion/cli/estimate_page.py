@@ -35,6 +35,8 @@ def show(
     out.print(Text.assemble((model.repo, "bold"), "  ", _verdict(estimate)))
     for finding in estimate.reasons:
         out.print(pieces.indented(Text.assemble((finding.reason.value, "red"), f": {finding.message}")))
+    if _only_too_long(estimate):
+        out.print(pieces.indented(Text(f"It fits with --max-model-len {estimate.max_fitting_model_len}.")))
     out.print()
     out.print(
         pieces.indented(
@@ -46,6 +48,12 @@ def show(
         out.print()
         out.print(pieces.indented(_memory(request, estimate, total)))
     _print(pieces.listed("Notes", (*model.notes, *estimate.notes)), out)
+
+
+def _only_too_long(estimate: sizing.Estimate) -> bool:
+    """Whether a shorter limit on one request is all that it takes."""
+    reasons = {finding.reason for finding in estimate.reasons}
+    return reasons == {sizing.Verdict.CONTEXT_DOES_NOT_FIT} and bool(estimate.max_fitting_model_len)
 
 
 def _verdict(estimate: sizing.Estimate) -> tuple[str, str]:

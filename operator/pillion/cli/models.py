@@ -164,6 +164,9 @@ class Models:
                 timeout_seconds=self._timeout_seconds,
             )
         except FactsError as error:
+            if error.transient:
+                message = f"{error.message} This command asks once: run it again, or set HF_ENDPOINT for it."
+                raise FactsError(error.reason, message, transient=True) from error
             if error.reason not in _ABOUT_TOKENS:
                 raise
             used = "HF_TOKEN is what was used" if self._token else "it is not set"

@@ -15,6 +15,7 @@ from pillion import sizing
 from pillion.cli.exits import BadInputError
 from pillion.facts import ModelFacts
 from pillion.hardware import gpus
+from pillion.sizing import versions
 from pillion.sizing.constants import GIB
 
 __all__ = ["CPU", "FIELDS", "Question", "read"]
@@ -22,7 +23,8 @@ __all__ = ["CPU", "FIELDS", "Question", "read"]
 CPU: Final = "cpu"  # the product that stands for no accelerator
 _DTYPES: Final = ("auto", "bfloat16", "float16", "float32", "half", "float")
 _ENGINES: Final = ("vllm", "tgi")
-_VERSION: Final = re.compile(r"v?(\d+(\.\d+){0,3})([.+-]?[a-z0-9.+]+)?", re.IGNORECASE)
+_NEWEST: Final = frozenset({"latest", "main", "nightly"})
+_SHORT_DTYPES: Final = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 _CAPABILITY: Final = re.compile(r"(?:sm_?)?(\d{1,2})\.(\d)[a-z]?", re.IGNORECASE)
 
 Check = Callable[[object], Any]
@@ -78,7 +80,9 @@ def read(fields: Mapping[str, object]) -> Question:
             problems.append(f"{name}: there is no such field; {remedy}")
         elif found is not None:
             try:
-                values[name] = check(found)
+                value = check(found)
+                if value is not None:
+                    values[name] = value
             except _WrongValueError as error:
                 problems.append(f"{name}: {error}; found {found!r}")
     if fields.get("model") is None:
@@ -182,10 +186,25 @@ def _one_of(accepted: tuple[str, ...]) -> Check:
     return check
 
 
-def _version(value: object) -> str:
-    if not isinstance(value, str) or not _VERSION.fullmatch(value.strip()):
+def _version(value: object) -> str | None:
+    """A version's text; None for a build of whatever is newest, which nobody can know the defaults of."""
+    text = value.strip() if isinstance(value, str) else ""
+    if text.lower() in _NEWEST:
+        return None
+    if versions.parse(text) is None:
         raise _WrongValueError('must be a version such as "0.33.0"')
-    return value.strip().removeprefix("v")
+    return text.removeprefix("v")
+
+
+def _dtype(value: object) -> str:
+    """As the engine's option has it; torch's and other tools' names are taken, too."""
+    text = value.strip().lower().removeprefix("torch.") if isinstance(value, str) else value
+    return str(_one_of(_DTYPES)(_SHORT_DTYPES.get(text, text) if isinstance(text, str) else text))
+
+
+def _quantization(value: object) -> str | None:
+    text = _text(value)
+    return None if text.lower() == "none" else text
 
 
 FIELDS: Final[Mapping[str, Check]] = {
@@ -201,8 +220,8 @@ FIELDS: Final[Mapping[str, Check]] = {
     "max_model_len": _whole,
     "max_num_seqs": _whole,
     "max_num_batched_tokens": _whole,
-    "dtype": _one_of(_DTYPES),
-    "quantization": _text,
+    "dtype": _dtype,
+    "quantization": _quantization,
     "kv_cache_dtype": _text,
     "enforce_eager": _flag,
     "kv_cache_memory_gib": _gib,

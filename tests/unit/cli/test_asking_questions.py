@@ -44,7 +44,7 @@ def test_null_is_the_default_of_the_engine() -> None:
         pytest.param("gpu_memory_utilization", 1.2, "at most 1; found 1.2", id="more than the whole memory"),
         pytest.param("gpu_memory_utilization", 0, "above 0 and at most 1", id="nothing of the memory"),
         pytest.param("engine", "sglang", "must be one of vllm, tgi; found 'sglang'", id="another engine"),
-        pytest.param("engine_version", "latest", 'such as "0.33.0"; found', id="no version"),
+        pytest.param("engine_version", "newest", 'such as "0.33.0"; found', id="no version"),
         pytest.param("dtype", "fp4", "must be one of auto, bfloat16", id="a dtype that engines do not have"),
         pytest.param("compute_capability", "eight", 'such as "8.9"', id="no compute capability"),
         pytest.param("enforce_eager", "yes", "must be true or false; found 'yes'", id="a text for a flag"),
@@ -81,6 +81,24 @@ def test_a_compute_capability_is_read_in_every_usual_form(written: object, meant
         questions.read({"model": "a/b", "compute_capability": written}).settings["compute_capability"]
         == meant
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "meant"),
+    [
+        ("dtype", "torch.bfloat16", "bfloat16"),
+        ("dtype", "BF16", "bfloat16"),
+        ("dtype", "auto", "auto"),
+        ("engine", "vLLM", "vllm"),
+        ("engine_version", "v0.6.3.post1", "0.6.3.post1"),
+        ("engine_version", "0.29.1rc1.dev17+gd2d649e67.d20260913", "0.29.1rc1.dev17+gd2d649e67.d20260913"),
+        ("engine_version", "nightly", None),
+        ("quantization", "none", None),
+        ("quantization", "fp8", "fp8"),
+    ],
+)
+def test_a_setting_is_read_as_others_write_it(field: str, written: str, meant: str | None) -> None:
+    assert questions.read({"model": "a/b", field: written}).settings.get(field) == meant
 
 
 def test_whole_numbers_may_have_a_decimal_point_as_other_programs_write_them() -> None:

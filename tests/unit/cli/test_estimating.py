@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -342,3 +343,10 @@ def test_small_numbers_keep_their_digits(pillion: Pillion, batch: Lines, tmp_pat
     (line,) = pillion("estimate", "--batch", batch.write({"id": 1, "model": str(tiny)})).lines
     assert 0 < line["weights_gib"] < 0.01
     assert line["weights_gib"] != round(line["weights_gib"], 4)
+
+
+def test_a_request_that_is_only_too_long_is_told_with_the_length_that_fits(pillion: Pillion) -> None:
+    ended = pillion("estimate", models.DENSE_8B, "--gpu", "L4")
+    assert ended.code == 1
+    (length,) = re.findall(r"It fits with --max-model-len (\d+)\.", ended.words)
+    assert pillion("estimate", models.DENSE_8B, "--gpu", "L4", "--max-model-len", length).code == 0
