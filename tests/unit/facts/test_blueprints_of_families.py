@@ -305,6 +305,27 @@ def dense(model_type: str, *, layers: int, hidden: int, inner: int, heads: int, 
         ),
         pytest.param(
             {
+                "model_type": "internvl_chat",
+                "llm_config": dense(
+                    "internlm2", layers=32, hidden=4096, inner=14336, heads=32, kv=8, vocab_size=92_553
+                ),
+                "vision_config": {
+                    "model_type": "intern_vit_6b",
+                    "hidden_size": 1024,
+                    "intermediate_size": 4096,
+                    "num_hidden_layers": 24,
+                    "num_attention_heads": 16,
+                    "image_size": 448,
+                    "patch_size": 14,
+                    "qkv_bias": True,
+                },
+                "downsample_ratio": 0.5,
+            },
+            8_075_365_376,
+            id="InternVL2.5-8B",
+        ),
+        pytest.param(
+            {
                 "architectures": ["Qwen3ForSequenceClassification"],
                 **dense("qwen3", layers=28, hidden=1024, inner=3072, heads=16, kv=8, vocab_size=151_669),
                 "num_labels": 1,
@@ -354,6 +375,16 @@ def test_a_tower_is_told_from_the_language_model() -> None:
         seeing.weights.vision_bytes == difference == 2 * 438_958_080
     )  # the tower's and the projector's parameters
     assert seeing.weights.head_bytes == alone.weights.head_bytes == 2 * 131_072 * 5120
+
+
+def test_a_tower_that_is_not_known_is_counted_as_a_large_one() -> None:
+    language = dense("llama", layers=32, hidden=4096, inner=14336, heads=32, kv=8, vocab_size=128_256)
+    facts = of(
+        {"model_type": "someones_vl", "llm_config": language, "vision_config": {"model_type": "radio"}}
+    )
+    assert not facts.known_architecture
+    assert facts.parameters == 8_030_261_248 + 700_000_000
+    assert facts.weights.vision_bytes == 2 * 700_000_000
 
 
 def test_an_unknown_family_is_estimated_as_llamas_and_says_so() -> None:

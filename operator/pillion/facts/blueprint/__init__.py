@@ -47,10 +47,10 @@ def blueprint(config: Json) -> Blueprint:
     parts = unusual(text) if unusual is not None else decoder.decoder(text, family or _nearest(text))
     named = (replace(part, name=_inside(part.name)) if nested else part for part in parts)
     outer = whole.part("thinker_config") or whole
-    beside = (*wrappers.seeing(outer, text), *wrappers.hearing(outer, text))
+    beside, all_seen = _towers(outer, text)
     return Blueprint(
         parts=(*_headed(named, text, _architecture(whole)), *beside),
-        known=(unusual is not None or family is not None) and wrappers.is_known(outer),
+        known=(unusual is not None or family is not None) and all_seen,
     )
 
 
@@ -80,6 +80,15 @@ def _nearest(text: Settings) -> Family:
         shared="shared_experts",
         correction_bias=True,
     )
+
+
+def _towers(config: Settings, text: Settings) -> tuple[tuple[Part, ...], bool]:
+    """Towers of other modalities, and whether they are known; a large one stands for what cannot be counted."""
+    try:
+        found = (*wrappers.seeing(config, text), *wrappers.hearing(config, text))
+    except (MissingSettingError, ArithmeticError, TypeError, ValueError):
+        return (Part(name="vision_tower.unknown", shape=(wrappers.UNKNOWN_TOWER,)),), False
+    return found, wrappers.is_known(config)
 
 
 def _headed(parts: Iterable[Part], text: Settings, architecture: str) -> Iterator[Part]:

@@ -165,6 +165,18 @@ _ERNIE_MOE = Family(
     shared="shared_experts",
     correction_bias=True,
 )
+_BAILING = Family(
+    attention="attention",
+    fused_qkv="query_key_value",
+    query_bias="use_qkv_bias",
+    output="dense",
+    output_bias="use_bias",
+    query_norm=QueryNorm.PER_HEAD,
+    query_norm_if="use_qk_norm",
+    shared="shared_experts",
+    correction_bias=True,
+    embedding="model.word_embeddings",
+)
 _COHERE = Family(
     norms=("input_layernorm",),
     query_bias="attention_bias",
@@ -224,6 +236,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "aquila": _LLAMA,
     "baichuan": Family(fused_qkv="W_pack"),
+    "bailing_moe": _BAILING,
+    "bailing_moe_v2": _BAILING,
     "bamba": _JAMBA,
     "bloom": Family(
         layer="transformer.h.{}",
@@ -438,6 +452,7 @@ FAMILIES: dict[str, Family] = {
     "phi": _PHI,
     "phi-msft": _PHI,
     "phi3": _PHI3,
+    "phi3_v": _PHI3,
     "phi4": _PHI3,
     "phi4mm": _PHI3,
     "phi4_multimodal": _PHI3,

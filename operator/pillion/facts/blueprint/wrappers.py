@@ -16,7 +16,9 @@ from pillion.facts.blueprint.parts import Part, Settings, bare, linear, plain
 _GEMMA3N_CONFORMER = 681_348_640 + 3_345_408
 _MOBILENET_V5 = 983_281_504 - _GEMMA3N_CONFORMER
 # Phi-4-multimodal-instruct has 5,574,460,384 parameters, of which 3,836,021,760 are Phi-4-mini's.
-_PHI4_MM = 5_574_460_384 - 3_836_021_760
+# Phi-3.5-vision-instruct has 4,146,621,440, of which 3,821,079,552 are Phi-3-mini's.
+_UNDESCRIBED = {"phi3_v": 4_146_621_440 - 3_821_079_552, "phi4mm": 5_574_460_384 - 3_836_021_760}
+UNKNOWN_TOWER = 700_000_000  # parameters, ASSUMED: the towers of Qwen2-VL and RADIO-H have 630 to 680 million
 _SEEING = frozenset({"gemma3", "gemma3n", "gemma4", "llama4", "minimax_m3_vl", "mllama"})
 _HEARING = frozenset(
     {"gemma3n", "gemma4", "qwen2_5_omni_thinker", "qwen2_audio", "qwen3_omni_moe_thinker", "voxtral"}
@@ -54,8 +56,8 @@ _QWEN: dict[str, towers.Tower] = {
 def seeing(config: Settings, text: Settings) -> Iterator[Part]:
     """The tensors of `vision_config`: the tower and what projects from it. Nothing where there is none."""
     vision, outer = config.part("vision_config"), config.model_type
-    if outer == "phi4mm":
-        yield from bare("model.embed_tokens_extend", _PHI4_MM)
+    if outer in _UNDESCRIBED:
+        yield from bare("model.embed_tokens_extend", _UNDESCRIBED[outer])
     if vision is None:
         return
     if outer in _QWEN:
