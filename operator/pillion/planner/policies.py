@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pillion.api.modeldeployment import Policy
-from pillion.planner import quality
+from pillion.planner import quality, wording
 from pillion.planner.trial import Trial
 
 _EIGHT_BIT = 8
@@ -31,24 +31,52 @@ class _Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Criterion:
-    """One part of a sort key, and why the smaller one comes first, in words."""
+    """One part of a sort key, and why the smaller one comes first, in words with the numbers of both."""
 
     of: Callable[[_Standing], object]
-    says: str
+    says: Callable[[_Standing, _Standing], str]
 
 
 _BELOW_EIGHT_BIT = _Criterion(
-    of=lambda its: its.below_eight_bit, says="fewer than 8 bits are taken only where nothing else fits"
+    of=lambda its: its.below_eight_bit,
+    says=lambda *_: "fewer than 8 bits are taken only where nothing else fits",
 )
-_SHORTFALL = _Criterion(of=lambda its: its.shortfall, says="it holds more of the requests that are wanted")
-_ACCELERATORS = _Criterion(of=lambda its: its.accelerators, says="it takes fewer accelerators")
-_OLD = _Criterion(of=lambda its: its.old, says="its accelerator is of a newer generation")
-_MEMORY = _Criterion(of=lambda its: its.memory_bytes, says="its accelerator is smaller")
+_SHORTFALL = _Criterion(
+    of=lambda its: its.shortfall,
+    says=lambda *_: "it holds more of the requests that are wanted",
+)
+_ACCELERATORS = _Criterion(
+    of=lambda its: its.accelerators,
+    says=lambda first, other: (
+        f"it takes {wording.count(first.accelerators, 'accelerator')} instead of {other.accelerators}"
+        if first.accelerators
+        else "it takes no accelerator"
+    ),
+)
+_OLD = _Criterion(
+    of=lambda its: its.old,
+    says=lambda *_: "its accelerator is of compute capability 8.0 or later",
+)
+_MEMORY = _Criterion(
+    of=lambda its: its.memory_bytes,
+    says=lambda first, other: (
+        f"its accelerator is smaller, {wording.gib(first.memory_bytes)} instead of {wording.gib(other.memory_bytes)}"
+    ),
+)
 _ALL_MEMORY = _Criterion(
-    of=lambda its: its.accelerators * its.memory_bytes, says="it takes less accelerator memory"
+    of=lambda its: its.accelerators * its.memory_bytes,
+    says=lambda first, other: (
+        f"it takes less accelerator memory, {wording.gib(first.accelerators * first.memory_bytes)} instead of "
+        f"{wording.gib(other.accelerators * other.memory_bytes)}"
+    ),
 )
-_LOSS = _Criterion(of=lambda its: its.loss_permille, says="it costs less quality")
-_NAMES = _Criterion(of=lambda its: its.names, says="nothing but their names tells them apart")
+_LOSS = _Criterion(
+    of=lambda its: its.loss_permille,
+    says=lambda first, other: (
+        f"it costs less quality, about {first.loss_permille / 10:g} % instead of {other.loss_permille / 10:g} %"
+    ),
+)
+_NAMES = _Criterion(of=lambda its: its.names, says=lambda *_: "nothing but their names tells them apart")
 
 _ORDER: dict[Policy, tuple[_Criterion, ...]] = {
     Policy.BALANCED: (_BELOW_EIGHT_BIT, _SHORTFALL, _ACCELERATORS, _OLD, _MEMORY, _LOSS, _NAMES),
@@ -66,10 +94,10 @@ def key(policy: Policy, trial: Trial) -> Key:
 def why_first(policy: Policy, first: Trial, other: Trial) -> str:
     """What puts the first candidate before the other one, in words."""
     one, two = _standing(first), _standing(other)
-    return next(
-        (criterion.says for criterion in _ORDER[policy] if criterion.of(one) != criterion.of(two)),
-        _NAMES.says,
+    decided = next(
+        (criterion for criterion in _ORDER[policy] if criterion.of(one) != criterion.of(two)), _NAMES
     )
+    return decided.says(one, two)
 
 
 def _standing(trial: Trial) -> _Standing:
