@@ -55,6 +55,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
     "lighton_ocr": {"tie_word_embeddings": True},
     "mimo_v2_flash": {"first_k_dense_replace": 1},
     "minicpm": {"tie_word_embeddings": True},
+    "qwen2_5_omni_text": {"tie_word_embeddings": False},
     "phi3small": {"tie_word_embeddings": True},
     "phimoe": {"lm_head_bias": True},
 }
