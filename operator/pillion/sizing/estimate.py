@@ -169,8 +169,10 @@ def _by_tgi(request: EstimateRequest, found: settings.Settings, refusals: tuple[
         capability=request.compute_capability,
     )
     tokens = division.tokens
-    reasons = (*refusals, *verdict.tgi_shortages(found, division, request.gpu_memory_bytes))
     limit = request.model.max_context_tokens or found.context_tokens
+    # Where nobody sets the length of requests, this engine takes what fits.
+    length = request.max_model_len or max(1, min(limit, limit if tokens is None else tokens))
+    reasons = (*refusals, *verdict.tgi_shortages(length, division, request.gpu_memory_bytes))
     return Estimate(
         weights_bytes=division.weights,
         kv_bytes_per_token=division.token_bytes or None,
@@ -181,9 +183,9 @@ def _by_tgi(request: EstimateRequest, found: settings.Settings, refusals: tuple[
         cuda_graph_bytes=None,
         kv_cache_tokens_promised=None if tokens is None else int(tokens * tgi.SURE_SHARE.value),
         fits=None if division.room is None and not reasons else not reasons,
-        max_model_len=found.context_tokens,
+        max_model_len=length,
         max_fitting_model_len=None if tokens is None else min(limit, tokens),
-        max_concurrency=None if tokens is None else tokens / found.context_tokens,
+        max_concurrency=None if tokens is None else tokens / length,
         reasons=reasons,
         notes=unverified.notes(request, found, None),
     )

@@ -11,6 +11,7 @@ from pillion.sizing.request import EstimateRequest
 from pillion.sizing.versions import Version
 
 _BFLOAT16_FROM: Final = (8, 0)
+_DATA_CENTRE_BLACKWELL: Final = 10
 FULL_FP8_FROM: Final = (8, 9)
 # Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
 NO_FLOAT16: Final = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
@@ -152,4 +153,21 @@ def _cache_in_fp8(request: EstimateRequest, version: Version) -> bool:
     if asked not in (None, "auto"):
         return str(asked).startswith(_ONE_BYTE)
     stored = request.model.quantization
-    return version >= versions.CACHE_AS_CHECKPOINT_SAYS and stored is not None and stored.kv_cache_fp8
+    by_checkpoint = (
+        version >= versions.CACHE_AS_CHECKPOINT_SAYS and stored is not None and stored.kv_cache_fp8
+    )
+    return by_checkpoint or _fp8_by_architecture(request, version)
+
+
+def _fp8_by_architecture(request: EstimateRequest, version: Version) -> bool:
+    """Whether "auto" is 8 bit for the sake of a model's kernels.
+
+    Source: model_executor/models/config.py of vLLM 0.11.0 (DeepSeek V3.2) and 0.33.0 (GLM 5), models/deepseek_v4.
+    """
+    name, capability = request.model.architecture or "", request.compute_capability
+    if name.startswith("DeepseekV4"):
+        return True
+    if name.startswith("DeepseekV32"):
+        return version <= versions.SPARSE_CACHE_IN_8_BIT_UNTIL
+    blackwell = capability is not None and capability[0] == _DATA_CENTRE_BLACKWELL
+    return name.startswith("GlmMoeDsa") and blackwell and version >= versions.GLM_CACHE_IN_8_BIT

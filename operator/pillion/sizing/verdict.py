@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pillion.facts import AttentionKind
 from pillion.sizing import budget, constants, formats, kv_cache, settings, tgi
-from pillion.sizing.request import EstimateRequest
+from pillion.sizing.request import VLLM, EstimateRequest
 
 
 class Verdict(StrEnum):
@@ -36,7 +36,8 @@ class Finding:
 def refusals(request: EstimateRequest, found: settings.Settings) -> Iterator[Finding]:
     """What the engine refuses before it looks at memory."""
     yield from _parallelism(request)
-    yield from _format(request, found)
+    if request.engine == VLLM:
+        yield from _format(request, found)
     yield from _dtype(request)
     limit = request.model.max_context_tokens
     if limit is not None and found.context_tokens > limit:
@@ -72,9 +73,7 @@ def shortages(
             )
 
 
-def tgi_shortages(
-    found: settings.Settings, division: tgi.Division, total_bytes: int | None
-) -> Iterator[Finding]:
+def tgi_shortages(length: int, division: tgi.Division, total_bytes: int | None) -> Iterator[Finding]:
     """The same by the other engine's division."""
     if division.room is None or division.tokens is None or total_bytes is None:
         return
@@ -84,10 +83,10 @@ def tgi_shortages(
             message=f"Needs {_gib(division.weights + division.activation)} on each accelerator before any KV cache; "
             f"it has {_gib(total_bytes)}, a tenth of which TGI leaves free.",
         )
-    elif division.tokens < found.context_tokens:
+    elif division.tokens < length:
         yield Finding(
             reason=Verdict.CONTEXT_DOES_NOT_FIT,
-            message=f"The KV cache holds {division.tokens:,} tokens; one request has {found.context_tokens:,}.",
+            message=f"The KV cache holds {division.tokens:,} tokens; one request has {length:,}.",
         )
 
 

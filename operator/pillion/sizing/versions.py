@@ -47,6 +47,10 @@ GRAPHS_BY_RUNNER_2: Final = Version(
     0, 29
 )  # before, its estimate of CUDA graphs was nothing (gpu/model_runner.py)
 RUNNER_2_FOR_ALL: Final = Version(0, 29)
+SPARSE_CACHE_IN_8_BIT_UNTIL: Final = Version(
+    0, 11
+)  # DeepSeek V3.2 by itself (model_executor/models/config.py)
+GLM_CACHE_IN_8_BIT: Final = Version(0, 32)  # GLM 5 by itself, on compute capability 10 (the same)
 SAMPLER_IN_32_BIT: Final = Version(
     0, 33
 )  # the profiling run samples with all parameters (gpu/model_runner.py)

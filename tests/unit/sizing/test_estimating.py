@@ -175,3 +175,28 @@ def test_without_accelerators_the_engine_itself_is_in_the_nodes_memory() -> None
     assert found.non_torch_bytes >= constants.gib(constants.CPU_ENGINE)
     assert found.cuda_graph_bytes == 0
     assert found.fits
+
+
+@pytest.mark.parametrize(
+    ("architecture", "version", "capability", "halved"),
+    [
+        pytest.param("GlmMoeDsaForCausalLM", "0.33", (10, 0), True, id="GLM 5 on a large Blackwell"),
+        pytest.param("GlmMoeDsaForCausalLM", "0.33", (9, 0), False, id="but not on Hopper"),
+        pytest.param("DeepseekV32ForCausalLM", "0.11", (9, 0), True, id="DeepSeek V3.2 at first"),
+        pytest.param("DeepseekV32ForCausalLM", "0.12", (9, 0), False, id="but not since"),
+    ],
+)
+def test_some_models_keep_their_cache_in_8_bit_unasked(
+    architecture: str, version: str, capability: tuple[int, int], halved: bool
+) -> None:
+    model = dataclasses.replace(checkpoints.llama_8b(), architecture=architecture)
+    found = ask(model=model, engine_version=version, compute_capability=capability)
+    assert found.kv_bytes_per_token == (65_536 if halved else 131_072)
+
+
+def test_the_other_engine_takes_requests_as_long_as_fit_where_nobody_says() -> None:
+    card = {"engine": "tgi", "gpu_memory_bytes": 22 * GIB}
+    found = ask(**card)
+    assert found.fits
+    assert found.max_model_len == found.max_fitting_model_len == found.kv_cache_tokens
+    assert not ask(**card, max_model_len=131_072).fits
