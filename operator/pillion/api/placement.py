@@ -107,8 +107,9 @@ class Hardware(ApiModel):
         SET,
     ] = Field(
         (),
-        description="The only accelerators that may be used, by the names that the nodes' labels have."
-        " Empty, all.",
+        description="The only accelerators that may be used, by the names that the nodes' labels have: NVIDIA-L4, or"
+        " NVIDIA-A100-SXM4-40GB-MIG-1g.5gb for a slice and NVIDIA-L4-SHARED for a share. Empty, all whole ones of"
+        " NVIDIA; slices, shares and other makers' are used only where they are named.",
     )
     max_per_pod: Annotated[int, Field(ge=1, le=64, strict=True)] = Field(
         1, description="The most accelerators that one pod may take."
@@ -116,7 +117,7 @@ class Hardware(ApiModel):
     capacity: Capacity = Field(
         Capacity.EXISTING,
         description="Existing counts the accelerators that nodes have now; Autoscaled trusts an autoscaler"
-        " to add nodes like them.",
+        " to add nodes like them, and with the products that are named here.",
     )
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=32), LABEL_KEYS] = Field(
         default_factory=dict, description="Labels that a node must have, beside what the pod itself asks for."
