@@ -15,8 +15,9 @@ from pillion import injection
 from pillion.api import names
 from pillion.api.reasons import Reason
 from pillion.controller import pods as pod_facts
+from pillion.controller.briefs import mounted_config_maps
 from pillion.controller.decide import Actions, Instruct, Mark
-from pillion.controller.store import Store, mounted_config_maps
+from pillion.controller.store import Store
 from pillion.controller.world import Finding, World
 from pillion.kube import resources
 from pillion.kube.client import Cluster, Conflict, Forbidden, Invalid, KubeError, NotFound
@@ -138,11 +139,10 @@ class Act:
 
         One that is deleted under the hand of another model is written again: its end is an event for that model.
         """
-        users = (
-            *self._store.all(resources.MODEL_SIDECARS, namespace),
-            *self._store.all(resources.PODS, namespace),
+        mounted = set().union(
+            *(noted.config_maps for _, noted in self._store.sidecars(namespace)),
+            *(mounted_config_maps(pod) for pod in self._store.all(resources.PODS, namespace)),
         )
-        mounted = set().union(*(mounted_config_maps(user) for user in users))
         for config_map in list(self._store.all(resources.CONFIG_MAPS, namespace)):
             if config_map["metadata"]["name"] not in mounted:
                 await self._cluster.delete(resources.CONFIG_MAPS, namespace, config_map["metadata"]["name"])

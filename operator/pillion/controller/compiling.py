@@ -13,6 +13,7 @@ from pillion.api.modeldeployment import (
     Task,
     UpdateStrategyType,
 )
+from pillion.controller.briefs import port_pair
 from pillion.facts import ModelFacts
 
 __all__ = [
@@ -54,12 +55,6 @@ def free_port(wanted: int | None, *, taken: Iterable[int], present: int | None =
     while in_use & {port, names.supervisor_port(port)}:
         port += 2
     return port
-
-
-def port_pair(sidecar: Raw) -> tuple[int, int]:
-    """The ports of the engine and of its supervisor. Only the supervisor's is declared: it is reached from outside."""
-    declared = max(int(port["containerPort"]) for port in sidecar["spec"]["container"]["ports"])
-    return declared - 1, declared
 
 
 def age(deployment: ModelDeployment) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from pillion import injection
 from pillion.api.modeldeployment import UpdateStrategyType
 from pillion.controller import pods as pod_facts
 from pillion.controller import swap
-from pillion.controller.store import mounted_config_maps
+from pillion.controller.briefs import mounted_config_maps
 from pillion.controller.world import (
     FAILED_HASH_ANNOTATION,
     FAILED_MESSAGE_ANNOTATION,

@@ -16,9 +16,9 @@ from pillion.api.modeldeployment import Accelerator, ModelDeployment, Task
 from pillion.api.reasons import ConditionType, Reason
 from pillion.api.shape import InvalidObjectError
 from pillion.controller import compiling
-from pillion.controller.store import Key, Store, controller_of
+from pillion.controller.briefs import SidecarBrief, controller_of
+from pillion.controller.store import Key, Store
 from pillion.controller.surroundings import Snapshot
-from pillion.controller.workloads import desired_pods
 from pillion.controller.world import Proposal, Proposed, Refused
 from pillion.hardware import pods as pod_requests
 from pillion.kube import resources
@@ -104,18 +104,13 @@ class Others:
             found.append((deployment, task))
         return found
 
-    def ports(self, key: Key) -> dict[Key, set[int]]:
-        """The port pairs that other models of the namespace have, or were just given."""
-        sidecars = {
-            Key(key.namespace, sidecar["metadata"]["name"]): sidecar
-            for sidecar in self._store.all(resources.MODEL_SIDECARS, key.namespace)
-        }
+    def ports(self, key: Key) -> dict[int, Key]:
+        """The ports that other models of the namespace have, or were just given, and who has each."""
+        pairs = {other: noted.ports for other, noted in self._store.sidecars(key.namespace)}
         for other in self._remembered:
             if other.namespace == key.namespace and (sidecar := self.sidecar(other)) is not None:
-                sidecars[other] = sidecar
-        return {
-            other: set(compiling.port_pair(sidecar)) for other, sidecar in sidecars.items() if other != key
-        }
+                pairs[other] = compiling.port_pair(sidecar)
+        return {port: other for other, pair in pairs.items() if other != key for port in pair}
 
     def reserved(self, key: Key, snapshot: Snapshot) -> dict[str, int]:
         """Accelerators by product that plans of other targets count on and that their pods do not hold yet.
@@ -123,13 +118,10 @@ class Others:
         Models of the same target are left out: what they take is part of the pod that is planned.
         """
         same_pod = {key, *self._store.beside(key)}
-        known = {
-            Key(each["metadata"]["namespace"], each["metadata"]["name"]) for each in self._all_sidecars()
-        }
+        noted = dict(self._store.sidecars())
         reserved: Counter[str] = Counter()
-        for other in sorted({*known, *self._remembered} - same_pod):
-            sidecar = self.sidecar(other)
-            plan = read_plan(sidecar) if sidecar is not None else None
+        for other in sorted({*noted, *self._remembered} - same_pod):
+            plan = self._plan(other, noted.get(other))
             if plan is None or plan.product is None or plan.resource is None:
                 continue
             wanted = plan.count * self._pods(other)
@@ -162,8 +154,16 @@ class Others:
             if snapshot.products.get((node, resource)) == plan.product
         )
 
-    def _all_sidecars(self) -> Iterator[Raw]:
-        return self._store.all(resources.MODEL_SIDECARS)
+    def _plan(self, key: Key, noted: SidecarBrief | None) -> planner.Plan | None:
+        """The plan of the ModelSidecar that a model has, or will have."""
+        deployment = self._store.deployment(key)
+        if deployment is None or not deployment[1].living:
+            return None
+        proposal = self._remembered.get(key)
+        if isinstance(proposal, Proposed) and proposal.obstacle is None:
+            return proposal.planned.plan
+        mine = noted is not None and noted.owner_uid == deployment[0]
+        return _plan(noted.plan_json) if mine and noted is not None and noted.plan_json is not None else None
 
     def _living(self, key: Key) -> Raw | None:
         """A ModelDeployment that is to be injected: neither gone, nor about to go, nor suspended."""
@@ -174,13 +174,11 @@ class Others:
 
     def _pods(self, key: Key) -> int:
         """Pods that a model's target should have; one where pods opt in by themselves."""
-        deployment = self._store.get(resources.MODEL_DEPLOYMENTS, *key) or {}
-        reference = deployment.get("spec", {}).get("targetRef")
-        if not reference:
+        deployment = self._store.deployment(key)
+        if deployment is None or deployment[1].target is None:
             return 1
-        resource = resources.BY_KIND.get(reference.get("kind", resources.DEPLOYMENTS.kind))
-        target = self._store.get(resource, key.namespace, reference["name"]) if resource is not None else None
-        return desired_pods(target) if target is not None else self._planned_pods.get(key, 1)
+        target = self._store.workload(key.namespace, *deployment[1].target)
+        return target.desired_pods if target is not None else self._planned_pods.get(key, 1)
 
 
 def _may_be_planned(proposal: Proposal | None, raw: Raw) -> bool:

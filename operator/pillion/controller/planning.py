@@ -162,7 +162,7 @@ class Planning:
             plan=outcome.plan,
             facts=chosen,
             pod_spec=pod_spec,
-            taken=_declared_ports(pod_spec).union(*other_ports.values()),
+            taken=_declared_ports(pod_spec) | other_ports.keys(),
         )
         notices = injection.notices(pod_spec, sidecar) if pod_spec else []
         return Proposed(
@@ -214,7 +214,7 @@ class Planning:
         *,
         sidecar: Raw,
         pod_spec: Raw,
-        other_ports: dict[Key, set[int]],
+        other_ports: dict[int, Key],
         namespace_labels: dict[str, str],
     ) -> Finding | None:
         """What stands against the engine beside this target, whatever was planned; the first that is found."""
@@ -287,16 +287,18 @@ def _failed(world: World) -> bool:
     )
 
 
-def _port_conflict(pair: tuple[int, int], others: dict[Key, set[int]]) -> Finding | None:
-    for other in sorted(others):
-        if others[other].intersection(pair):
-            return Finding(
-                reason=Reason.PORT_CONFLICT,
-                message=f"spec.engine.port: {pair[0]} and {pair[1]} are asked for, and ModelDeployment "
-                f"{other.name} has {' and '.join(map(str, sorted(others[other])))}; choose another pair, or leave "
-                "the field away and a free one is taken",
-            )
-    return None
+def _port_conflict(pair: tuple[int, int], others: dict[int, Key]) -> Finding | None:
+    found = [others[port] for port in pair if port in others]
+    if not found:
+        return None
+    other = min(found)
+    theirs = sorted(port for port, whose in others.items() if whose == other)
+    return Finding(
+        reason=Reason.PORT_CONFLICT,
+        message=f"spec.engine.port: {pair[0]} and {pair[1]} are asked for, and ModelDeployment "
+        f"{other.name} has {' and '.join(map(str, theirs))}; choose another pair, or leave "
+        "the field away and a free one is taken",
+    )
 
 
 def _declared_ports(pod_spec: Raw) -> set[int]:

@@ -3,9 +3,13 @@
 The store holds the newest known version of our own objects, of marked workloads and of marked pods. What the operator
 writes is put in as well, so the watch's echo of its own write changes nothing and wakes nobody. The echo often comes
 before the answer: so events about an object that is being written wait for it.
+
+Of each ModelDeployment three objects are kept. As Python's they take 62 KiB, as JSON text 12, and most of them are not
+looked at for days: those that were are at hand as objects, the others are read again when somebody asks.
 """
 
 import contextlib
+import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,13 +17,17 @@ from typing import Any, NamedTuple
 
 from pillion import injection
 from pillion.api import names
+from pillion.controller.briefs import Brief, DeploymentBrief, SidecarBrief, WorkloadBrief, brief
 from pillion.kube import resources
 from pillion.kube.resources import Resource
 
-__all__ = ["Key", "Store", "controller_of", "models_of", "mounted_config_maps"]
+__all__ = ["CLUSTER", "INDEXED_BY_MODEL", "Key", "Store", "models_of"]
 
 Raw = dict[str, Any]
+Place = tuple[str, str, str]  # kind, namespace, name
 
+KEPT_AS_TEXT = (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS, *resources.WORKLOADS)
+AT_HAND = 128  # objects that are not read again when they are asked for
 INDEXED_BY_MODEL = (resources.PODS, *resources.WORKLOADS)
 CLUSTER = ""  # in the place of a namespace, for objects that have none
 REMEMBERED_ENDS = 10_000  # far more than can end while one write is under way
@@ -31,6 +39,18 @@ class _Writing:
 
     writers: int = 0
     event: Raw | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kept:
+    """One object: itself, or its text."""
+
+    uid: str
+    version: int
+    models: tuple["Key", ...]
+    brief: Brief | None
+    obj: Raw | None = None
+    text: str = ""
 
 
 class Key(NamedTuple):
@@ -47,14 +67,16 @@ class Store:
     """Objects by kind and namespace. Objects are never changed in place."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, dict[str, dict[str, Raw]]] = defaultdict(lambda: defaultdict(dict))
+        self._objects: dict[str, dict[str, dict[str, _Kept]]] = defaultdict(lambda: defaultdict(dict))
+        self._at_hand: OrderedDict[Place, Raw] = OrderedDict()
         # Version at which an object ended or left the watch's selector, by uid: a workload that is marked again comes
         # back under the same uid, with a later one.
         self._gone: OrderedDict[str, int] = OrderedDict()
-        self._by_model: dict[str, dict[Key, dict[str, Raw]]] = defaultdict(dict)  # pods and marked workloads
+        # Names of pods and of marked workloads.
+        self._by_model: dict[str, dict[Key, set[str]]] = defaultdict(dict)
         self._targets: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._target_of: dict[Key, tuple[str, str, str]] = {}
-        self._writing: dict[tuple[str, str, str], _Writing] = {}
+        self._writing: dict[Place, _Writing] = {}
         self.on_late: Callable[[Resource, Raw], None] = lambda _resource, _obj: (
             None
         )  # told the events that waited
@@ -89,16 +111,25 @@ class Store:
         if _version(obj) <= self._gone.get(metadata["uid"], 0):
             return False  # the answer to a write that came after the object went
         known = self._objects[resource.kind][namespace].get(name)
-        same = known is not None and known["metadata"].get("uid") == metadata.get("uid")
         # Versions of one object are ordered numbers since Kubernetes 1.35 (KEP-5504).
-        if known is not None and same and _version(known) >= _version(obj):
+        if known is not None and known.uid == metadata.get("uid") and known.version >= _version(obj):
             return False
-        obj = _kept(resource, obj)
-        self._objects[resource.kind][namespace][name] = obj
+        obj = _slim(resource, obj)
+        as_text = resource in KEPT_AS_TEXT
+        kept = _Kept(
+            uid=metadata.get("uid", ""),
+            version=_version(obj),
+            models=tuple(_models(resource, obj)) if resource in INDEXED_BY_MODEL else (),
+            brief=brief(resource, obj),
+            obj=None if as_text else obj,
+            text=json.dumps(obj, separators=(",", ":")) if as_text else "",
+        )
+        self._objects[resource.kind][namespace][name] = kept
+        if as_text:
+            self._have_at_hand((resource.kind, namespace, name), obj)
         if resource is resources.MODEL_DEPLOYMENTS:
-            self._index_target(Key(namespace, name), obj)
-        elif resource in INDEXED_BY_MODEL:
-            self._index_models(resource, known, obj)
+            self._index_target(Key(namespace, name), kept)
+        self._index_models(resource, name, known, kept)
         return True
 
     def remove(self, resource: Resource, obj: Raw) -> bool:
@@ -106,29 +137,57 @@ class Store:
         metadata = obj["metadata"]
         namespace, name = metadata.get("namespace", CLUSTER), metadata["name"]
         known = self._objects[resource.kind][namespace].get(name)
-        if known is None or known["metadata"].get("uid") != metadata.get("uid"):
+        if known is None or known.uid != metadata.get("uid"):
             return False
         del self._objects[resource.kind][namespace][name]
+        self._at_hand.pop((resource.kind, namespace, name), None)
         self._gone[metadata["uid"]] = _version(obj)
         while len(self._gone) > REMEMBERED_ENDS:
             self._gone.popitem(last=False)
         if resource is resources.MODEL_DEPLOYMENTS:
             self._forget_target(Key(namespace, name))
-        elif resource in INDEXED_BY_MODEL:
-            self._index_models(resource, known, None)
+        self._index_models(resource, name, known, None)
         return True
 
     def get(self, resource: Resource, namespace: str, name: str) -> Raw | None:
         """The newest known version, or None."""
-        return self._objects[resource.kind][namespace].get(name)
+        kept = self._objects[resource.kind][namespace].get(name)
+        if kept is None or kept.obj is not None:
+            return None if kept is None else kept.obj
+        place = (resource.kind, namespace, name)
+        found = self._at_hand.get(place)
+        if found is None:
+            found = json.loads(kept.text)
+        self._have_at_hand(place, found)
+        return found
 
     def all(self, resource: Resource, namespace: str | None = None) -> Iterator[Raw]:
         """All known objects of a kind, in a namespace or everywhere, by name."""
         folders = self._objects[resource.kind]
         for folder in [namespace] if namespace is not None else sorted(folders):
-            objects = folders[folder]
-            for name in sorted(objects):
-                yield objects[name]
+            for name in sorted(folders[folder]):
+                kept = folders[folder][name]
+                yield kept.obj if kept.obj is not None else json.loads(kept.text)
+
+    def deployment(self, key: Key) -> tuple[str, DeploymentBrief] | None:
+        """Uid and brief of a ModelDeployment; None where there is none."""
+        kept = self._objects[resources.MODEL_DEPLOYMENTS.kind][key.namespace].get(key.name)
+        return (
+            (kept.uid, kept.brief) if kept is not None and isinstance(kept.brief, DeploymentBrief) else None
+        )
+
+    def sidecars(self, namespace: str | None = None) -> Iterator[tuple[Key, SidecarBrief]]:
+        """The briefs of all ModelSidecars of a namespace, or everywhere."""
+        folders = self._objects[resources.MODEL_SIDECARS.kind]
+        for folder in [namespace] if namespace is not None else list(folders):
+            for name, kept in folders[folder].items():
+                if isinstance(kept.brief, SidecarBrief):
+                    yield Key(folder, name), kept.brief
+
+    def workload(self, namespace: str, kind: str, name: str) -> WorkloadBrief | None:
+        """The brief of a marked workload; None where it is not marked."""
+        kept = self._objects[kind][namespace].get(name)
+        return kept.brief if kept is not None and isinstance(kept.brief, WorkloadBrief) else None
 
     def namespace_labels(self, namespace: str) -> Raw | None:
         """A namespace's labels; None where it was not seen yet."""
@@ -166,33 +225,33 @@ class Store:
         if resource is resources.PODS:
             return set(_models(resource, obj))
         if resource is resources.CONFIG_MAPS:
-            return {
-                Key(namespace, sidecar["metadata"]["name"])
-                for sidecar in self.all(resources.MODEL_SIDECARS, namespace)
-                if name in mounted_config_maps(sidecar)
-            }
+            return {key for key, noted in self.sidecars(namespace) if name in noted.config_maps}
         return set(_models(resource, obj)) | self.keys_for_target(namespace, resource.kind, name)
 
     def _of_model(self, resource: Resource, key: Key) -> list[Raw]:
-        found = self._by_model[resource.kind].get(key, {})
-        return [found[name] for name in sorted(found)]
+        listed = self._by_model[resource.kind].get(key, ())
+        found = (self.get(resource, key.namespace, name) for name in sorted(listed))
+        return [obj for obj in found if obj is not None]
 
-    def _index_models(self, resource: Resource, before: Raw | None, after: Raw | None) -> None:
+    def _have_at_hand(self, place: Place, obj: Raw) -> None:
+        self._at_hand[place] = obj
+        self._at_hand.move_to_end(place)
+        if len(self._at_hand) > AT_HAND:
+            self._at_hand.popitem(last=False)
+
+    def _index_models(self, resource: Resource, name: str, before: _Kept | None, after: _Kept | None) -> None:
         index = self._by_model[resource.kind]
-        if before is not None:
-            for key in _models(resource, before):
-                index[key].pop(before["metadata"]["name"])
-                if not index[key]:
-                    del index[key]
-        if after is not None:
-            for key in _models(resource, after):
-                index.setdefault(key, {})[after["metadata"]["name"]] = after
+        for key in before.models if before is not None else ():
+            index[key].discard(name)
+            if not index[key]:
+                del index[key]
+        for key in after.models if after is not None else ():
+            index.setdefault(key, set()).add(name)
 
-    def _index_target(self, key: Key, deployment: Raw) -> None:
+    def _index_target(self, key: Key, deployment: _Kept) -> None:
         self._forget_target(key)
-        reference = deployment.get("spec", {}).get("targetRef")
-        if reference:
-            place = (key.namespace, reference.get("kind", resources.DEPLOYMENTS.kind), reference["name"])
+        if isinstance(deployment.brief, DeploymentBrief) and deployment.brief.target is not None:
+            place = (key.namespace, *deployment.brief.target)
             self._targets[place].add(key)
             self._target_of[key] = place
 
@@ -210,7 +269,7 @@ def _models(resource: Resource, obj: Raw) -> list[Key]:
     return [Key(obj["metadata"]["namespace"], model) for model in found]
 
 
-def _kept(resource: Resource, obj: Raw) -> Raw:
+def _slim(resource: Resource, obj: Raw) -> Raw:
     """An object without what nobody reads again: who wrote which field, except on workloads, is half of its size."""
     if resource is resources.NAMESPACES:
         return {"metadata": obj["metadata"]}
@@ -226,12 +285,6 @@ def _version(obj: Raw) -> int:
     return int(obj["metadata"]["resourceVersion"])
 
 
-def mounted_config_maps(obj: Raw) -> set[str]:
-    """Names of the ConfigMaps among the volumes of a pod or of a ModelSidecar."""
-    volumes = obj.get("spec", {}).get("volumes") or []
-    return {volume["configMap"]["name"] for volume in volumes if "configMap" in volume}
-
-
 def models_of(pod: Raw) -> list[str]:
     """Names of the models whose marker a pod carries."""
     annotations = pod["metadata"].get("annotations") or {}
@@ -240,11 +293,3 @@ def models_of(pod: Raw) -> list[str]:
         for key in annotations
         if key.startswith(names.MODEL_ANNOTATION_PREFIX)
     ]
-
-
-def controller_of(obj: Raw) -> Raw | None:
-    """The owner reference of the controller that made an object, or None for one that nobody would make again."""
-    for reference in obj["metadata"].get("ownerReferences") or []:
-        if reference.get("controller"):
-            return dict(reference)
-    return None

@@ -8,7 +8,7 @@ import logging
 from typing import Any
 
 from pillion.controller.queue import WorkQueue
-from pillion.controller.store import CLUSTER, Key, Store
+from pillion.controller.store import CLUSTER, INDEXED_BY_MODEL, Key, Store
 from pillion.kube import resources
 from pillion.kube.resources import Resource
 
@@ -44,8 +44,11 @@ class Watching:
         if self._store.hold(resource, obj):
             return
         metadata = obj["metadata"]
-        known = self._store.get(resource, metadata.get("namespace", CLUSTER), metadata["name"])
-        before = set() if known is None else concerned_by(self._store, resource, known)
+        # Of a pod or a workload it depends on what it was before whom a change concerns; of the others, on their name.
+        known = None
+        if resource in INDEXED_BY_MODEL:
+            known = self._store.get(resource, metadata["namespace"], metadata["name"])
+        before = concerned_by(self._store, resource, known if known is not None else obj)
         if not self._store.put(resource, obj):
             return
         if known is not None and resource in resources.WORKLOADS and not self._matters(resource, known, obj):

@@ -16,8 +16,9 @@ from pillion import injection, planner
 from pillion.api import names
 from pillion.api.modeldeployment import ModelDeploymentSpec, UpdateStrategyType
 from pillion.api.reasons import Reason
+from pillion.controller.briefs import controller_of
 from pillion.controller.engine import EngineReport
-from pillion.controller.store import Key, controller_of
+from pillion.controller.store import Key
 from pillion.facts import ModelFacts
 from pillion.injection import Finding
 from pillion.kube.resources import Resource
