@@ -286,7 +286,7 @@ class Trial:
             sequences //= 2
         most = max(sequences, _power_of_two(wanted))
         fewest = max(_FEWEST_SEQUENCES, _power_of_two(wanted))
-        return (most, fewest) if fewest < most else (most,)
+        return tuple(most >> halvings for halvings in range((most // fewest).bit_length()))
 
     def _share(self, sequences: int) -> Share:
         on_cpu = self.candidate.device is Device.CPU

@@ -133,7 +133,7 @@ def test_more_sequences_than_concurrency_share_the_cache() -> None:
 
 def test_sequences_are_fewer_where_their_peak_would_cost_requests() -> None:
     fewer = worlds.planned(worlds.QWEN3_8B, on=[T4]).plan
-    assert fewer.max_num_seqs < 128
+    assert 8 < fewer.max_num_seqs < 128  # no fewer than that takes
     assert fewer.concurrency == 3
 
 
