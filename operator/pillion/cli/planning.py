@@ -86,9 +86,9 @@ class _Knowledge:
     pods: int | None
 
     def target(self, deployment: ModelDeployment) -> Raw | None:
-        """The target's workload: as the cluster has it, else as the file does."""
+        """The target's workload: as the file would have it, else as the cluster does."""
         place = self.place(deployment)
-        return None if place is None else self.surroundings.workloads.get(place) or self.workloads.get(place)
+        return None if place is None else self.workloads.get(place) or self.surroundings.workloads.get(place)
 
     def place(self, deployment: ModelDeployment) -> WorkloadKey | None:
         """How the target is found; None where pods opt in by themselves."""

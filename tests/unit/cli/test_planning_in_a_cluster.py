@@ -82,6 +82,15 @@ def test_nodes_pods_and_the_target_are_the_clusters(
     assert {method for method, _ in cluster.asked} == {"GET"}
 
 
+def test_a_target_in_the_file_counts_as_it_would_be_applied(
+    pillion: Pillion, cluster: api_server.Server, written: Written
+) -> None:
+    cluster.put("Node", nodes.gpu_node("a", L4, 2))
+    cluster.put("Deployment", objects.workload(replicas=1), namespace="shop")
+    _, plan = planned(pillion, cluster, written(objects.deployment(), objects.workload(replicas=2)))
+    assert plan["accelerators"]["pods"] == 2
+
+
 def test_the_current_context_is_taken_where_none_is_named(
     pillion: Pillion, cluster: api_server.Server, written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
