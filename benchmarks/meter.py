@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
     from tests.cluster.audit import Request
 
+SILENT_SECONDS = 2.0
 MIB = 1024**2
 KIB = 1024
 
@@ -86,6 +88,17 @@ class Meter:
     def load(self) -> Load:
         """What else ran."""
         return self._beside.load()
+
+
+async def silent(bench: Bench) -> None:
+    """Wait until the operator asks for nothing any more: its Events are written beside its work, and come last."""
+    assert bench.cluster.requests is not None
+    while True:
+        since = bench.cluster.requests.position()
+        await asyncio.sleep(SILENT_SECONDS)
+        asked = bench.cluster.requests.requests(user=operator_process.USER, since=since)
+        if all(request.is_lease or request.is_watch for request in asked):
+            return
 
 
 def cpu_each(name: str, seconds: float, floor_seconds: float | None, count: int) -> Measure:

@@ -103,14 +103,14 @@ class Sight:
             self._waiting[name] = left
 
 
-async def soon(future: asyncio.Future[float], what: str) -> float:
-    """The time that the future tells; an error that says what did not come, where it never does.
+async def soon(future: asyncio.Future[float], what: str, *, seconds: float = PATIENCE_SECONDS) -> float:
+    """The time that the future tells; an error that says what did not come in so many seconds.
 
     Raises:
         TimeoutError: with what was waited for.
     """
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds):
             return await future
     except TimeoutError as error:
-        raise TimeoutError(f"after {PATIENCE_SECONDS:.0f} s there is still no {what}") from error
+        raise TimeoutError(f"after {seconds:.0f} s there is still no {what}") from error

@@ -57,6 +57,7 @@ def failing(failures: int, *, of: int) -> OnCluster:
         await eyes.settled()
         # What is measured from here on is time itself: first the back-off's, then that of the count.
         await asyncio.sleep(max(0.0, began + BACKED_OFF_SECONDS - loop.time()))
+        await meter.silent(bench)
         taken = Meter(bench)
         await asyncio.sleep(WAITING_SECONDS)
         minutes = taken.seconds() / 60

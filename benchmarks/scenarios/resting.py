@@ -104,7 +104,7 @@ async def _serve(bench: Bench, api: Api, eyes: Eyes) -> None:
     )
     for name in names:
         await soon(eyes.models.when(name, states.is_ready), f"ModelDeployment {name} that is ready")
-    await eyes.settled()
+    await meter.silent(bench)
 
 
 class _Paced:
