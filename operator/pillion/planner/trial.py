@@ -306,6 +306,7 @@ class Trial:
             samples=self._samples,
             text_only=self._text_only,
             graphs=not on_cpu,
+            context_tokens=self.wishes.context_tokens if self.wishes.context_required else None,
             version=self.version,
             capability=pool.compute_capability if pool else None,
             block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
