@@ -116,14 +116,14 @@ def context_tokens(model: ModelFacts) -> int:
     return model.max_context_tokens or _UNKNOWN_LENGTH
 
 
-def second_runner(version: Version, model: ModelFacts, *, samples: bool = True) -> bool:
+def second_runner(version: Version, model: ModelFacts) -> bool:
     """Whether the engine runs a model by its second model runner, which samples in another way.
 
     Source: config/vllm.py, use_v2_model_runner, of vLLM 0.22.0 to 0.33.0.
     """
     if version >= versions.RUNNER_2_FOR_ALL:
         return True
-    if not samples or version < versions.RUNNER_2_FOR_QWEN3 or model.attention.kind is AttentionKind.ENCODER:
+    if version < versions.RUNNER_2_FOR_QWEN3 or model.attention.kind is AttentionKind.ENCODER:
         return False
     if version >= versions.RUNNER_2_FOR_DENSE:
         return not model.experts and not model.attention.recurrent_layers

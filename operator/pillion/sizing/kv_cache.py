@@ -103,9 +103,13 @@ class KvLayout:
         return max(0, room_bytes // self.block_bytes) / max(1, self.blocks(context_tokens))
 
     def _reported_block(self, context_tokens: int) -> int:
-        if all(group.kind is CacheKind.STATE for group in self.groups):
-            return context_tokens  # a state stands for a whole request
-        return self.block_tokens
+        if not self.recurrent_groups:
+            return self.block_tokens
+        if self.recurrent_groups == len(self.groups):
+            return context_tokens
+        return min(
+            self.block_tokens, context_tokens
+        )  # without prefix caching, a state's block is a whole request
 
 
 def bytes_per_token(attention: AttentionShape, *, tensor_parallel: int, element_bytes: int) -> int:
