@@ -1,5 +1,6 @@
 """What is set holds in every plan, and what a plan tells its engine gives what the plan promises."""
 
+import re
 from typing import Any
 
 from hypothesis import given, settings
@@ -132,3 +133,34 @@ def test_one_more_node_or_one_more_accelerator_a_pod_never_loses_the_plan(
         assert isinstance(found(models, [*kinds, (another, 1)], spec), planner.Planned)
         more = {**spec["hardware"], "maxPerPod": spec["hardware"]["maxPerPod"] + 1}
         assert isinstance(found(models, kinds, {**spec, "hardware": more}), planner.Planned)
+
+
+REMEDIES = {
+    r"It fits with spec\.serving\.contextLength: (\d+) and concurrency: (\d+)\.": ("serving", "both"),
+    r"It fits with spec\.serving\.concurrency: (\d+)\.": ("serving", "concurrency"),
+    r"It fits with spec\.serving\.contextLength: (\d+)\.": ("serving", "contextLength"),
+    r"It fits with spec\.hardware\.maxPerPod: (\d+), on": ("hardware", "maxPerPod"),
+    r"It fits with spec\.quantization\.minBits: (\d+), as": ("quantization", "minBits"),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(MODELS, NODES, SPECS)
+def test_a_remedy_with_a_number_is_true(
+    models: tuple[ModelFacts, ...], kinds: list[tuple[str, int]], spec: dict[str, Any]
+) -> None:
+    answer = found(models, kinds, spec)
+    if not isinstance(answer, planner.NotPlanned):
+        return
+    for pattern, (part, field) in REMEDIES.items():
+        told = re.search(pattern, answer.message)
+        if told is None:
+            continue
+        changed = (
+            {"contextLength": int(told[1]), "concurrency": int(told[2])}
+            if field == "both"
+            else {field: int(told[1])}
+        )
+        better = {**spec, part: {**spec[part], **changed}}
+        assert isinstance(found(models, kinds, better), planner.Planned), answer.message
+        return
