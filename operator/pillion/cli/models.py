@@ -20,6 +20,7 @@ from pillion.facts.cache import FactsCache
 __all__ = ["Models", "directory_of", "hub_token"]
 
 _PARALLEL_READS = 8
+_PATIENCE = 3  # a thousand lines must not wait for a Hub that is down a thousand times
 _ABOUT_TOKENS = frozenset({Reason.MODEL_GATED, Reason.MODEL_NOT_FOUND})
 
 
@@ -82,6 +83,7 @@ class Models:
         self._token = hub_token()
         self._cache = FactsCache()
         self._read: dict[tuple[str, str | None], ModelFacts | FactsError] = {}
+        self._failures_in_a_row = 0  # of a Hub that does not answer
 
     def of_directory(self, folder: Path) -> ModelFacts:
         """A directory's model.
@@ -154,8 +156,14 @@ class Models:
         # Its imports take longer than everything else a directory's model needs.
         from pillion.facts import hub
 
+        if self._failures_in_a_row >= _PATIENCE:
+            raise FactsError(
+                Reason.HUB_UNREACHABLE,
+                f"The Hub did not answer for {_PATIENCE} models in a row, so {repo} was not asked for.",
+                transient=True,
+            )
         try:
-            return hub.read(
+            found = hub.read(
                 repo,
                 revision=revision,
                 token=self._token,
@@ -164,6 +172,7 @@ class Models:
                 timeout_seconds=self._timeout_seconds,
             )
         except FactsError as error:
+            self._failures_in_a_row = self._failures_in_a_row + 1 if error.transient else 0
             if error.transient:
                 message = f"{error.message} This command asks once: run it again, or set HF_ENDPOINT for it."
                 raise FactsError(error.reason, message, transient=True) from error
@@ -171,7 +180,9 @@ class Models:
                 raise
             used = "HF_TOKEN is what was used" if self._token else "it is not set"
             message = f"{error.message} This command reads the token from HF_TOKEN; {used}."
-            raise FactsError(error.reason, message, transient=error.transient) from error
+            raise FactsError(error.reason, message) from error
+        self._failures_in_a_row = 0
+        return found
 
     def _trusted(self, base: ModelFacts) -> tuple[ModelFacts, ...]:
         from pillion.facts import hub

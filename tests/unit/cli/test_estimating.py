@@ -331,6 +331,22 @@ def test_a_model_of_many_lines_is_read_once(pillion: Pillion, batch: Lines, hub:
     assert len(asked) <= 3
 
 
+def test_a_hub_that_does_not_answer_is_asked_three_times(
+    pillion: Pillion, batch: Lines, hub: server.Hub, small: Path
+) -> None:
+    lines = [{"id": number, "model": f"pillion-test/model-{number}"} for number in range(6)]
+    hub.requests.clear()
+    hub.fault = server.Fault(status=503)
+    try:
+        ended = pillion("estimate", "--batch", batch.write(*lines, {"id": "here", "model": str(small)}))
+    finally:
+        hub.fault = server.Fault()
+    errors = [line["error"] for line in ended.lines[:-1]]
+    assert ["was not asked for" in error for error in errors] == [False] * 3 + [True] * 3
+    assert all(error.startswith("HubUnreachable: ") for error in errors)
+    assert "error" not in ended.lines[-1]
+
+
 def test_small_numbers_keep_their_digits(pillion: Pillion, batch: Lines, tmp_path: Path) -> None:
     tiny = objects.folder(
         tmp_path / "tiny",
