@@ -32,31 +32,27 @@ ONLINE_LABELS: Final = {
     "eetq": "INT8",
 }
 EXPERTS_ONLY: Final = frozenset({"experts_int8", "int8_per_channel_weight_only", "nvfp4_per_token"})
-# Methods that a checkpoint brings; named beside a checkpoint of another method, the engine refuses to start.
-CHECKPOINT_METHODS: Final = frozenset(
-    {
-        "awq",
-        "awq_marlin",
-        "auto_awq",
-        "gptq",
-        "gptq_marlin",
-        "auto_gptq",
-        "compressed-tensors",
-        "modelopt",
-        "quark",
-    }
-    | {
-        "modelopt_fp4",
-        "modelopt_mxfp8",
-        "modelopt_mixed",
-        "inc",
-        "moe_wna16",
-        "gpt_oss_mxfp4",
-        "torchao",
-        "gguf",
-    }
-)
+# What only a checkpoint brings. Asked for a plain one, its size is that of such a checkpoint of the same model.
+CHECKPOINT_LABELS: Final = {
+    "awq": "AWQ",
+    "awq_marlin": "AWQ",
+    "auto_awq": "AWQ",
+    "gptq": "GPTQ",
+    "gptq_marlin": "GPTQ",
+    "auto_gptq": "GPTQ",
+    "marlin": "GPTQ",
+    "w4a16": "W4A16",
+    "moe_wna16": "W4A16",
+    "nvfp4": "NVFP4",
+    "modelopt_fp4": "NVFP4",
+    "modelopt": "FP8",
+    "modelopt_mxfp8": "MXFP8",
+    "w8a8": "INT8",
+    "int8": "INT8",
+}
+_MADE_WHILE_LOADING: Final = frozenset(ONLINE_LABELS.values())
 
+# Bytes of one parameter in a linear layer, with its scales and zero points, in groups of 128 where a format has them.
 _ELEMENT: Final = {
     "FP8": 1.0,
     "INT8": 1.0,
@@ -64,6 +60,9 @@ _ELEMENT: Final = {
     "MXFP4": 1 / 2 + 1 / 32,
     "NVFP4": 1 / 2 + 1 / 16,
     "BitsAndBytes": 1 / 2 + 4 / 64,
+    "AWQ": 1 / 2 + 2 / 128 + 0.5 / 128,
+    "GPTQ": 1 / 2 + 2 / 128 + 0.5 / 128,
+    "W4A16": 1 / 2 + 2 / 128,
 }
 ONLINE_GROWTH: Final[Fact] = Fact(
     value=1.03,
@@ -75,12 +74,12 @@ ONLINE_GROWTH: Final[Fact] = Fact(
 
 
 def online_element_bytes(label: str) -> float:
-    """Bytes of one parameter with its scales, where a format is made while loading.
+    """Bytes of one parameter with its scales, where a plain checkpoint is held in another format.
 
     Raises:
-        KeyError: no engine makes this format itself.
+        KeyError: no format has this label.
     """
-    return _ELEMENT[label] * ONLINE_GROWTH.value
+    return _ELEMENT[label] * (ONLINE_GROWTH.value if label in _MADE_WHILE_LOADING else 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -114,10 +114,11 @@ def plain_bytes(request: EstimateRequest) -> int:
 
 
 def online_label(request: EstimateRequest) -> str | None:
-    """The format that the engine makes of a plain checkpoint; None where it takes the checkpoint as it is."""
-    if request.quantization is None or request.model.quantization is not None:
+    """The format that a plain checkpoint is held in; None where the engine takes the checkpoint as it is."""
+    asked = request.quantization
+    if asked is None or request.model.quantization is not None:
         return None
-    return formats.ONLINE_LABELS.get(request.quantization)
+    return formats.ONLINE_LABELS.get(asked) or formats.CHECKPOINT_LABELS.get(asked)
 
 
 def on_cpu(request: EstimateRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pillion.sizing import budget, constants, first_versions, settings
+from pillion.sizing import budget, constants, first_versions, formats, settings
 from pillion.sizing.request import TGI, EstimateRequest
 
 # Hardware that no log covers, by parts of its products' names, and what it is called in a sentence.
@@ -38,6 +38,10 @@ def notes(
         said.append("Unverified: memory is shared with other programs, whose part is not known.")
     if request.engine == TGI:
         said.append("Unverified: the formula is TGI's own; one log confirms it.")
+    if request.model.quantization is None and request.quantization in formats.CHECKPOINT_LABELS:
+        said.append(
+            f"{request.quantization} is not made while loading: sized as a checkpoint of the model in that form."
+        )
     if request.engine_version is None:
         said.append(
             f"No engine version: the KV cache is divided as by vLLM {found.version}, and as small as the versions from "

@@ -114,14 +114,11 @@ def _format(request: EstimateRequest, found: settings.Settings) -> Iterator[Find
     stored, asked = request.model.quantization, request.quantization
     label = stored.scheme if stored else settings.online_label(request)
     if asked is not None and stored is None and label is None:
-        what = (
-            f"{asked} is made from no plain checkpoint"
-            if asked in formats.CHECKPOINT_METHODS
-            else f"no engine knows quantization {asked!r}"
-        )
+        known = sorted({*formats.ONLINE_LABELS, *formats.CHECKPOINT_LABELS})
         yield Finding(
             reason=Verdict.SETTING_REFUSED,
-            message=f"{what}; on the fly are {', '.join(sorted(formats.ONLINE_LABELS))}.",
+            message=f"no engine makes {asked!r} of a plain checkpoint, and its size is not known; known are "
+            f"{', '.join(known)}.",
         )
     if formats.is_gone(label, found.version):
         yield Finding(

@@ -104,7 +104,7 @@ def test_a_model_that_older_versions_do_not_serve_is_not_sized_by_them() -> None
         pytest.param(
             {"quantization": "bitsandbytes"}, Verdict.FORMAT_UNSUPPORTED, "before 0.28", id="what is gone"
         ),
-        pytest.param({"quantization": "awq"}, Verdict.SETTING_REFUSED, "on the fly are", id="not on the fly"),
+        pytest.param({"quantization": "int3"}, Verdict.SETTING_REFUSED, "known are auto_awq", id="not known"),
         pytest.param(
             {"max_model_len": 200_000}, Verdict.SETTING_REFUSED, "131,072", id="longer than the model"
         ),
@@ -200,3 +200,11 @@ def test_the_other_engine_takes_requests_as_long_as_fit_where_nobody_says() -> N
     assert found.fits
     assert found.max_model_len == found.max_fitting_model_len == found.kv_cache_tokens
     assert not ask(**card, max_model_len=131_072).fits
+
+
+def test_a_form_that_only_checkpoints_have_is_sized_as_one() -> None:
+    asked = ask(model=checkpoints.qwen3_8b(), quantization="awq", gpu_memory_bytes=22 * GIB)
+    there = ask(model=checkpoints.qwen3_8b_awq(), gpu_memory_bytes=22 * GIB)
+    assert asked.weights_bytes == pytest.approx(there.weights_bytes, rel=0.01)
+    assert any("not made while loading" in note for note in asked.notes)
+    assert not any("not made while loading" in note for note in there.notes)
