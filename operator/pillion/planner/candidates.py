@@ -69,6 +69,11 @@ class Candidate:
         return None if self.pool is None else self.pool.product
 
     @property
+    def capability(self) -> tuple[int, int] | None:
+        """What the accelerator can compute; None on CPU, and where nobody says."""
+        return None if self.pool is None else self.pool.compute_capability
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What ties are broken by, at last."""
         return (

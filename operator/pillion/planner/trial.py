@@ -11,10 +11,10 @@ from pillion import engines
 from pillion.api.modeldeployment import Modalities, Task
 from pillion.facts import ModelFacts
 from pillion.hardware import NodeRoom
-from pillion.planner import images, memory, resources
+from pillion.planner import images, memory, number_formats, resources
 from pillion.planner import placement as placing
 from pillion.planner import wishes as wishing
-from pillion.planner.candidates import FULL_FP8_FROM, Candidate
+from pillion.planner.candidates import Candidate
 from pillion.planner.model import Device, PlanRequest
 from pillion.sizing import (
     budget,
@@ -32,9 +32,6 @@ _USUAL_SEQUENCES = 128
 _FEWEST_SEQUENCES = 8
 _CPU_SEQUENCES = 16
 _SAMPLER_SHARE = 0.04  # of usable memory; ASSUMED, keeps the peak below 1 GiB on a 24 GB card
-_SIXTEEN_BIT_FROM = (8, 0)  # compute capability with bfloat16
-# Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
-_NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,20 +207,6 @@ class Trial:
             candidate.count,
         )
 
-    @functools.cached_property
-    def weights_only_fp8(self) -> bool:
-        """Whether FP8 weights are widened while computing: they save memory and no time."""
-        pool = self.candidate.pool
-        capability = pool.compute_capability if pool else None
-        return self.candidate.quantization == "FP8" and capability is not None and capability < FULL_FP8_FROM
-
-    @functools.cached_property
-    def no_bfloat16(self) -> bool:
-        """Whether the device lacks the number format that the model is published in."""
-        pool = self.candidate.pool
-        capability = pool.compute_capability if pool else None
-        return self.model.dtype == "bfloat16" and capability is not None and capability < _SIXTEEN_BIT_FROM
-
     @property
     def _text_only(self) -> bool:
         return self.request.spec.serving.modalities is Modalities.TEXT
@@ -231,25 +214,6 @@ class Trial:
     @property
     def _samples(self) -> bool:
         return self.task is Task.TEXT_GENERATION
-
-    def _plain_bytes(self) -> int:
-        return 4 if self.no_bfloat16 and self.model.model_type in _NO_FLOAT16 else weights.SIXTEEN_BIT_BYTES
-
-    def _kv_element_bytes(self) -> int:
-        if self.candidate.kv_cache_quantized:
-            return 1
-        pool, stored = self.candidate.pool, self.model.quantization
-        capability = pool.compute_capability if pool else None
-        # The engine follows a checkpoint that declares FP8 keys and values; elsewhere two bytes are the safe figure.
-        if (
-            self.candidate.kv_cache_dtype is None
-            and stored is not None
-            and stored.kv_cache_fp8
-            and capability is not None
-            and capability >= FULL_FP8_FROM
-        ):
-            return 1
-        return self._plain_bytes()
 
     def _batched_tokens(self, sequences: int) -> int:
         pool = self.candidate.pool
@@ -259,7 +223,7 @@ class Trial:
             self.version,
             device_bytes=pool.memory_bytes if pool else 0,
             product=pool.product if pool else "",
-            capability=pool.compute_capability if pool else None,
+            capability=self.candidate.capability,
         )
         wanted = self.wishes
         if not self._samples:
@@ -290,17 +254,16 @@ class Trial:
 
     def _share(self, sequences: int) -> Share:
         on_cpu = self.candidate.device is Device.CPU
-        pool = self.candidate.pool
         demand = budget.Demand(
             model=self.model,
             tensor_parallel=max(1, self.candidate.count),
             loading=weights.Loading(
-                plain_bytes=self._plain_bytes(),
+                plain_bytes=number_formats.plain_bytes(self.candidate),
                 online=self.candidate.quantization if self.candidate.on_the_fly else None,
                 version=self.version,
-                capability=pool.compute_capability if pool else None,
+                capability=self.candidate.capability,
             ),
-            kv_element_bytes=self._kv_element_bytes(),
+            kv_element_bytes=number_formats.cache_bytes(self.candidate),
             max_num_seqs=sequences,
             batched_tokens=self._batched_tokens(sequences),
             samples=self._samples,
@@ -308,7 +271,7 @@ class Trial:
             graphs=not on_cpu,
             context_tokens=self.wishes.context_tokens if self.wishes.context_required else None,
             version=self.version,
-            capability=pool.compute_capability if pool else None,
+            capability=self.candidate.capability,
             block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
         )
         layout = memory.layout(demand, engine=self.profile.name)

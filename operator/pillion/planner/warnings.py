@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from pillion.api.modeldeployment import Capacity, Task
 from pillion.api.reasons import Reason
-from pillion.planner import candidates, images, wording
-from pillion.planner.candidates import FP8
+from pillion.planner import candidates, images, number_formats, wording
 from pillion.planner.model import Plan, TargetShape, Warned
 from pillion.planner.trial import Trial
 
@@ -69,13 +68,13 @@ def _about_the_weights(trial: Trial) -> Iterator[Warned]:
             reason=Reason.NOT_SUPPORTED_WELL,
             message="On CPU an FP8 KV cache needs AVX-512 or AMX; on a node without, the engine does not start.",
         )
-    if trial.weights_only_fp8 and candidate.quantization == FP8:
+    if number_formats.widens_fp8(candidate):
         yield Warned(
             reason=Reason.NOT_SUPPORTED_WELL,
             message=f"{candidate.product} computes no FP8: the weights are kept in 8 bit and widened while computing, "
             "which saves memory and no time.",
         )
-    if trial.no_bfloat16:
+    if number_formats.lacks_bfloat16(candidate):
         yield Warned(
             reason=Reason.NOT_SUPPORTED_WELL,
             message=f"{candidate.product} has no bfloat16, in which {candidate.model.repo} was published; the engine "

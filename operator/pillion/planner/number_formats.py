@@ -1,0 +1,52 @@
+"""In which number formats does an engine hold a candidate's weights and its KV cache, on its accelerator?
+
+What a device cannot compute is held in the next format that it can: bfloat16 as float16, where the model bears that and
+else in 32 bit; FP8 as it is, and widened while computing.
+"""
+
+from typing import Final
+
+from pillion.planner.candidates import FP8, FULL_FP8_FROM, Candidate
+from pillion.sizing import weights
+
+_BFLOAT16_FROM: Final = (8, 0)  # compute capability
+_THIRTY_TWO_BIT_BYTES: Final = 4
+# Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
+_NO_FLOAT16: Final = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
+
+
+def lacks_bfloat16(candidate: Candidate) -> bool:
+    """Whether the device lacks the number format that the model is published in."""
+    capability = candidate.capability
+    return candidate.model.dtype == "bfloat16" and capability is not None and capability < _BFLOAT16_FROM
+
+
+def widens_fp8(candidate: Candidate) -> bool:
+    """Whether FP8 weights are widened while computing: they save memory and no time."""
+    capability = candidate.capability
+    return candidate.quantization == FP8 and capability is not None and capability < FULL_FP8_FROM
+
+
+def plain_bytes(candidate: Candidate) -> int:
+    """Bytes of an element that is not quantized."""
+    if lacks_bfloat16(candidate) and candidate.model.model_type in _NO_FLOAT16:
+        return _THIRTY_TWO_BIT_BYTES
+    return weights.SIXTEEN_BIT_BYTES
+
+
+def cache_bytes(candidate: Candidate) -> int:
+    """Bytes of an element of the KV cache.
+
+    The engine follows a checkpoint that declares FP8 keys and values; elsewhere two bytes are the safe figure.
+    """
+    if candidate.kv_cache_quantized:
+        return 1
+    capability, stored = candidate.capability, candidate.model.quantization
+    follows = (
+        candidate.kv_cache_dtype is None
+        and stored is not None
+        and stored.kv_cache_fp8
+        and capability is not None
+        and capability >= FULL_FP8_FROM
+    )
+    return 1 if follows else plain_bytes(candidate)
