@@ -13,6 +13,8 @@ from typing import Any
 from pillion.facts.documents import Json
 from pillion.facts.model import Quantization
 
+_KEYS = ("quantization_config", "compression_config")
+_LANGUAGE_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
 _SIMPLE = {
     # method: (scheme, bits where the configuration does not say)
     "awq": ("AWQ", 4),
@@ -52,8 +54,19 @@ def quantization(config: Json, *, modelopt: Json | None) -> Quantization | None:
     inner = (modelopt or {}).get("quantization")
     if isinstance(inner, Mapping):
         return _modelopt(inner)
-    declared = config.get("quantization_config") or config.get("compression_config")
-    return _declared(declared) if isinstance(declared, Mapping) and declared else None
+    declared = declaration(config)
+    return _declared(declared) if declared else None
+
+
+def declaration(config: Json) -> Json | None:
+    """What config.json declares, at its top or in the language model's part, where some wrappers keep it."""
+    parts = (config, *(config.get(key) for key in _LANGUAGE_PARTS))
+    for part in parts:
+        for key in _KEYS:
+            declared = part.get(key) if isinstance(part, Mapping) else None
+            if isinstance(declared, Mapping) and declared:
+                return declared
+    return None
 
 
 def _declared(declared: Json) -> Quantization:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from pillion.facts import names
+from pillion.facts import names, quantized
 from pillion.facts.blueprint import Part
 from pillion.facts.documents import Json
 
@@ -51,11 +51,10 @@ Choice = Callable[[str, Part], Scheme | None]  # a module's name and its matrix 
 def choice(config: Json, modelopt: Json | None) -> Choice | None:
     """How each module is stored; None where the checkpoint is plain."""
     inner = (modelopt or {}).get("quantization")
-    declared = config.get("quantization_config") or config.get("compression_config")
+    declared = quantized.declaration(config)
     if isinstance(inner, Mapping):
-        beside = declared if isinstance(declared, Mapping) else {}
-        return _modelopt({**beside, **inner})
-    if not isinstance(declared, Mapping) or not declared:
+        return _modelopt({**(declared or {}), **inner})
+    if declared is None:
         return None
     method = str(declared.get("quant_method") or "").lower().replace("-", "_")
     if declared.get("quant_algo") or method.startswith("modelopt"):

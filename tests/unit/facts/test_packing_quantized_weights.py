@@ -81,6 +81,13 @@ def test_a_whole_checkpoint(facts: ModelFacts, gib: float, tolerance: float) -> 
     assert facts.weights.stored_bytes / GIB == pytest.approx(gib, rel=tolerance)
 
 
+def test_a_wrapper_may_say_it_in_the_language_models_part() -> None:
+    inside = of({"model_type": "mistral3", "text_config": {**_QWEN3_8B, "quantization_config": _FP8_BLOCKS}})
+    assert inside.quantization is not None
+    assert inside.quantization.scheme == "FP8"
+    assert inside.weights.stored_bytes == of(_QWEN3_8B, **_FP8_BLOCKS).weights.stored_bytes
+
+
 def test_quantized_parameters_stay_those_of_the_model() -> None:
     assert of(_QWEN3_8B, **_AWQ).parameters == of(_QWEN3_8B).parameters == 8_190_735_360
 

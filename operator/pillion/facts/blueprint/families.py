@@ -177,6 +177,12 @@ _BAILING = Family(
     correction_bias=True,
     embedding="model.word_embeddings",
 )
+_GEMMA3 = Family(
+    norms=_FOUR_NORMS,
+    query_norm=QueryNorm.PER_HEAD,
+    query_bias="attention_bias",
+    output_bias="attention_bias",
+)
 _COHERE = Family(
     norms=("input_layernorm",),
     query_bias="attention_bias",
@@ -301,8 +307,8 @@ FAMILIES: dict[str, Family] = {
     "flex_olmo": Family(query_norm=QueryNorm.WHOLE, norms=_AFTER),
     "gemma": _BIASED,
     "gemma2": Family(norms=_FOUR_NORMS, query_bias="attention_bias", output_bias="attention_bias"),
-    "gemma3": Family(norms=_FOUR_NORMS, query_norm=QueryNorm.PER_HEAD),
-    "gemma3_text": Family(norms=_FOUR_NORMS, query_norm=QueryNorm.PER_HEAD),
+    "gemma3": _GEMMA3,
+    "gemma3_text": _GEMMA3,
     "glm": Family(query_bias="attention_bias", fused_gate=True),
     "glm4": _GLM4,
     "glm4v_text": _GLM4,
@@ -350,7 +356,7 @@ FAMILIES: dict[str, Family] = {
     "granitemoe": _GRANITE,
     "granitemoehybrid": _GRANITE,
     "granitemoeshared": _GRANITE,
-    "helium": _BIASED,
+    "helium": Family(query_bias="attention_bias", feed_forward_bias="mlp_bias"),
     "hunyuan_v1_dense": Family(
         query_bias="attention_bias", output_bias="attention_bias", query_norm=QueryNorm.PER_HEAD
     ),
