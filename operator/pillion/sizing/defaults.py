@@ -100,7 +100,7 @@ def clamped(
         usual_tokens: the default for the device.
         usual_seqs: the default for the device.
         length: the limit of one request.
-        in_one_piece: requests are not divided over passes, so a pass holds one at least (pooling).
+        in_one_piece: requests are not divided over passes, so that one holds a whole request (encoders).
 
     Source: vLLM 0.33.0, engine/arg_utils.py, _set_default_max_num_seqs_and_batched_tokens_args.
     """

@@ -50,7 +50,7 @@ def settings(request: EstimateRequest) -> Settings:
         usual_tokens=usual_tokens,
         usual_seqs=usual_seqs,
         length=length,
-        in_one_piece=not samples,
+        in_one_piece=request.model.is_encoder,
     )
     fp8 = _cache_in_fp8(request, version)
     plain = plain_bytes(request)
@@ -98,7 +98,7 @@ def at(request: EstimateRequest, version: Version) -> EstimateRequest:
 
 
 def generates(model: ModelFacts) -> bool:
-    """Whether a model makes text; what embeds or ranks is computed in one piece and never sampled."""
+    """Whether a model makes text; what embeds or ranks is never sampled."""
     return model.task in _SAMPLING and not model.is_encoder
 
 
