@@ -163,8 +163,9 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
     facts = checkpoints[0]
     if isinstance(outcome, planner.Planned):
         facts = next(each for each in checkpoints if each.repo == outcome.plan.checkpoint)
-        before.sidecars.append((place, _sidecar(deployment, outcome.plan, facts)))
-        before.count_on(outcome.plan, place=place, pods=pods, own=neighbours.own)
+        if not deployment.spec.suspend:  # a suspended one is planned and takes nothing
+            before.sidecars.append((place, _sidecar(deployment, outcome.plan, facts)))
+            before.count_on(outcome.plan, place=place, pods=pods, own=neighbours.own)
     return Answer(
         deployment=deployment,
         namespace=knowledge.surroundings.namespace_of(deployment),

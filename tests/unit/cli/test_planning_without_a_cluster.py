@@ -167,6 +167,12 @@ def test_models_of_two_targets_leave_each_other_their_accelerators(
     assert pillion("plan", "-f", both, "--gpu", "L4", "--nodes", 2).code == 0
 
 
+def test_a_suspended_model_is_planned_and_takes_nothing(pillion: Pillion, written: Written) -> None:
+    both = written(objects.deployment("one", suspend=True), objects.deployment("two", target="api"))
+    ended = pillion("plan", "-f", both, "--gpu", "L4", "-o", "json")
+    assert [plan["planned"] for plan in ended.json["plans"]] == [True, True]
+
+
 def test_pods_may_be_assumed(pillion: Pillion, written: Written) -> None:
     path = written(objects.deployment())
     ended = pillion("plan", "-f", path, "--gpu", "L4", "--nodes", 2, "--pods", 3, "-o", "json")

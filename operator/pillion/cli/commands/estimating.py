@@ -47,7 +47,10 @@ def estimate(
         str | None, typer.Option(metavar="NAME", help="vllm or tgi.", rich_help_panel=_ENGINE)
     ] = None,
     engine_version: Annotated[
-        str | None, typer.Option(help="Absent, the version that Pillion runs.", rich_help_panel=_ENGINE)
+        str | None,
+        typer.Option(
+            help="Such as 0.33.0; absent, the least that any version leaves counts.", rich_help_panel=_ENGINE
+        ),
     ] = None,
     gpu_memory_utilization: Annotated[
         float | None, typer.Option(help="The engine's share of the memory.", rich_help_panel=_ENGINE)
