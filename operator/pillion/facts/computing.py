@@ -7,7 +7,7 @@ stored. Files that are there check that, and decide for families that are not kn
 import math
 from dataclasses import dataclass, replace
 
-from pillion.facts import blueprint, class_defaults, packing, tensors
+from pillion.facts import blueprint, class_defaults, packing, quantized, tensors
 from pillion.facts.documents import Documents
 from pillion.facts.model import Quantization, WeightsShape
 from pillion.facts.shapes import Shape
@@ -79,6 +79,7 @@ def _from_configuration(
         layers=shape.all_layers,
         tied_embeddings=shape.tied_embeddings,
         bits=quantization.bits if quantization else None,
+        given_up=quantized.given_up(documents.config),
     )
     weights = replace(tally.weights, exact=False)
     experts = sum(part.elements for part in plan.parts if tensors.is_expert(part.name))

@@ -15,6 +15,7 @@ from pillion.facts.model import Quantization
 
 _KEYS = ("quantization_config", "compression_config")
 _LANGUAGE_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
+_GPTQ_LIKE = frozenset({"gptq", "gptq_marlin", "auto_round", "inc"})
 _SIMPLE = {
     # method: (scheme, bits where the configuration does not say)
     "awq": ("AWQ", 4),
@@ -67,6 +68,18 @@ def declaration(config: Json) -> Json | None:
             if isinstance(declared, Mapping) and declared:
                 return declared
     return None
+
+
+def given_up(config: Json) -> frozenset[str]:
+    """What engines let go of after loading: zero points that are all the same, and an order that is the usual one.
+
+    Source: vLLM 0.33.0, model_executor/kernels/linear/mixed_precision/marlin.py, process_weights_after_loading.
+    """
+    declared = declaration(config) or {}
+    if str(declared.get("quant_method") or "").lower().replace("-", "_") not in _GPTQ_LIKE:
+        return frozenset()
+    zeros = {"qzeros"} if declared.get("sym", True) is True else set()
+    return frozenset(zeros if declared.get("desc_act") is True else zeros | {"g_idx"})
 
 
 def _declared(declared: Json) -> Quantization:

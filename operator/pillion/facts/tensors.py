@@ -73,7 +73,14 @@ class _Sums:
     expert_parameters: int = 0
 
 
-def tally(tensors: Iterable[Tensor], *, layers: int, tied_embeddings: bool, bits: int | None) -> Tally:
+def tally(
+    tensors: Iterable[Tensor],
+    *,
+    layers: int,
+    tied_embeddings: bool,
+    bits: int | None,
+    given_up: frozenset[str] = frozenset(),
+) -> Tally:
     """Sum up the tensors that an engine loads.
 
     Args:
@@ -81,10 +88,12 @@ def tally(tensors: Iterable[Tensor], *, layers: int, tied_embeddings: bool, bits
         layers: of the model; tensors of later ones are extra prediction layers, which engines leave out.
         tied_embeddings: whether a second copy of the embeddings is left out as well.
         bits: of a quantized weight; tells how many a packed element holds. None for plain checkpoints.
+        given_up: companions of linear layers that engines let go of once these are loaded ("qzeros").
     """
     sums = _Sums()
     for tensor in tensors:
-        if not _left_out(tensor.name, layers=layers, tied_embeddings=tied_embeddings):
+        gone = tensor.name.rpartition(".")[2] in given_up and not is_expert(tensor.name)
+        if not gone and not _left_out(tensor.name, layers=layers, tied_embeddings=tied_embeddings):
             _add(sums, tensor, bits)
     return Tally(
         weights=WeightsShape(

@@ -161,6 +161,7 @@ def _weights(
             layers=shape.all_layers,
             tied_embeddings=shape.tied_embeddings,
             bits=quantization.bits if quantization else None,
+            given_up=quantized.given_up(documents.config),
         )
         return computing.Computed(tally=tally, known=True, notes=())
     return computing.computed(
