@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pillion import sizing
-from pillion.cli import what_if
 from pillion.cli.questions import Question
 from pillion.facts import ModelFacts
 from pillion.hardware import gpus
@@ -44,7 +43,7 @@ def length_of(question: Question, model: ModelFacts) -> int:
 
 
 def places(question: Question, model: ModelFacts) -> Iterator[Place]:
-    """Every common GPU with every format of a model.
+    """Every common GPU with every form of a model.
 
     Raises:
         SizingError: the question makes no sense.
@@ -52,57 +51,38 @@ def places(question: Question, model: ModelFacts) -> Iterator[Place]:
     for product in COMMON:
         gpu = gpus.find(product)
         assert gpu is not None, product
-        for form, facts, on_the_fly in _forms(question, model):
-            yield _smallest(
-                question=question,
-                gpu=gpu,
-                form=form,
-                model=facts,
-                on_the_fly=on_the_fly,
-                length=length_of(question, model),
-            )
+        for form, quantization in _forms(question, model):
+            wanted = replace(question, product=gpu.product, gpu=gpu)
+            yield _smallest(wanted, model, form=form, quantization=quantization)
 
 
-def _forms(question: Question, model: ModelFacts) -> Iterator[tuple[str, ModelFacts, str | None]]:
-    """Label, facts, and what is converted while loading."""
+def _forms(question: Question, model: ModelFacts) -> Iterator[tuple[str, str | None]]:
+    """What a form is called, and how an engine would be told of it."""
     asked = question.settings.get("quantization")
     if asked:
-        yield f"{asked} on the fly", model, asked
-        return
-    if model.quantization is not None:
-        yield model.quantization.scheme, model, None
-        return
-    yield "16 bit", model, None
-    yield "FP8 on the fly", model, "fp8"
-    four_bit = what_if.four_bit(model)
-    if four_bit is not None:
-        yield "AWQ, 4 bit", four_bit, None
+        yield str(asked), str(asked)
+    elif model.quantization is not None:
+        yield model.quantization.scheme, None
+    else:
+        yield "16 bit", None
+        yield "FP8 on the fly", "fp8"
+        yield "AWQ, 4 bit", "awq"  # as if somebody had published such a checkpoint
 
 
-def _smallest(
-    *,
-    question: Question,
-    gpu: gpus.GpuModel,
-    form: str,
-    model: ModelFacts,
-    on_the_fly: str | None,
-    length: int,
-) -> Place:
+def _smallest(question: Question, model: ModelFacts, *, form: str, quantization: str | None) -> Place:
+    """With the fewest GPUs that hold one request; with the most, where not even those do."""
+    assert question.gpu is not None
     place: Place | None = None
     asked = question.settings.get("tensor_parallel")
     for count in (asked,) if asked else COUNTS:
-        request = replace(
-            question,
-            product=gpu.product,
-            gpu=gpu,
-            settings={
-                **question.settings,
-                "quantization": on_the_fly,
-                "max_model_len": length,
-                "tensor_parallel": count,
-            },
-        ).request(model)
-        place = Place(gpu=gpu, form=form, count=count, estimate=sizing.estimate(request))
+        settings = {
+            **question.settings,
+            "quantization": quantization,
+            "max_model_len": length_of(question, model),
+            "tensor_parallel": count,
+        }
+        request = replace(question, settings=settings).request(model)
+        place = Place(gpu=question.gpu, form=form, count=count, estimate=sizing.estimate(request))
         if place.estimate.fits:
             break
     assert place is not None

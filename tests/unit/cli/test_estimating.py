@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pillion.cli import overview, questions, what_if
-from pillion.facts import hub as facts_hub
+from pillion.cli import overview, questions
 from pillion.hardware import gpus
 from tests.hub import models, server
 from tests.unit.cli import objects
@@ -133,14 +132,15 @@ def test_every_common_gpu_is_a_known_one() -> None:
     assert all(gpus.by_product(product) for product in overview.COMMON)
 
 
-def test_a_checkpoint_that_nobody_published_is_as_large_as_the_published_ones(hub: server.Hub) -> None:
-    plain = facts_hub.read(models.DENSE_8B, endpoint=hub.url)
-    published = facts_hub.read(models.DENSE_8B_AWQ, endpoint=hub.url)
-    imagined = what_if.four_bit(plain)
-
-    assert imagined is not None
-    assert imagined.weights.stored_bytes == pytest.approx(published.weights.stored_bytes, rel=0.005)
-    assert what_if.four_bit(published) is None
+def test_a_checkpoint_that_nobody_published_is_as_large_as_the_published_ones(pillion: Pillion) -> None:
+    compared = pillion("estimate", models.DENSE_8B, "-o", "json").json["places"]
+    imagined = next(
+        each for each in compared if (each["gpu"], each["weights"]) == ("NVIDIA-L4", "AWQ, 4 bit")
+    )
+    published = pillion(
+        "estimate", models.DENSE_8B_AWQ, "--gpu", "L4", "--max-model-len", 8192, "-o", "json"
+    ).json
+    assert imagined["weights_gib"] == pytest.approx(published["weights_gib"], rel=0.005)
 
 
 @pytest.mark.parametrize(
