@@ -5,7 +5,17 @@ The engine's own start-up is followed step by step, by its version, with the sam
 
 from dataclasses import dataclass
 
-from pillion.sizing import budget, first_versions, kv_cache, settings, tgi, unverified, verdict, versions
+from pillion.sizing import (
+    budget,
+    first_versions,
+    kv_cache,
+    overheads,
+    settings,
+    tgi,
+    unverified,
+    verdict,
+    versions,
+)
 from pillion.sizing.request import TGI, EstimateRequest
 from pillion.sizing.verdict import Finding, Verdict
 from pillion.sizing.versions import Version
@@ -24,7 +34,7 @@ class Estimate:
     kv_cache_tokens: int | None
     peak_activation_bytes: int | None
     non_torch_bytes: int | None
-    cuda_graph_bytes: int | None
+    cuda_graph_bytes: int | None  # taken from the KV cache's memory from vLLM 0.20 on, and beside it before
     kv_cache_tokens_promised: int | None  # a lower bound: what a plan may count on
     fits: bool | None
     max_model_len: int | None  # as resolved
@@ -63,7 +73,7 @@ def estimate(request: EstimateRequest) -> Estimate:
         kv_cache_tokens=tokens,
         peak_activation_bytes=division.activation if division else None,
         non_torch_bytes=division.other if division else None,
-        cuda_graph_bytes=division.graphs if division else None,
+        cuda_graph_bytes=_graphs(found, division),
         kv_cache_tokens_promised=_promised(request, found, layout, divisions),
         fits=not refusals and not shortages if known else None,
         max_model_len=found.context_tokens,
@@ -90,6 +100,17 @@ def _divisions(request: EstimateRequest, found: settings.Settings) -> list[budge
         budget.divide(kind.demand, total_bytes=request.gpu_memory_bytes, utilization=kind.utilization)
         for kind in kinds
     ]
+
+
+def _graphs(found: settings.Settings, division: budget.Division | None) -> int | None:
+    """CUDA graphs as the engine charges them; where it does not, what they take beside its share of memory."""
+    demand = found.demand
+    if division is None or division.graphs or not demand.graphs or demand.on_cpu:
+        return division.graphs if division else None
+    sizes = overheads.captured_sizes(
+        max_num_seqs=demand.max_num_seqs, batched_tokens=demand.batched_tokens, capability=demand.capability
+    )
+    return overheads.captured_bytes(demand.model, sizes=sizes)
 
 
 def _room(request: EstimateRequest, division: budget.Division | None) -> int | None:

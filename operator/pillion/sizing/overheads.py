@@ -125,9 +125,19 @@ def graphs_bytes(
     if version < (versions.GRAPHS_BY_RUNNER_2 if second else versions.GRAPHS_IN_BUDGET):
         return 0
     sizes = captured_sizes(max_num_seqs=max_num_seqs, batched_tokens=batched_tokens, capability=capability)
-    each = constants.GRAPH_NODES.value * max(1, model.layers) if second else constants.GRAPH_SAMPLES.value
+    if second:
+        return captured_bytes(model, sizes=sizes)
+    return _graphs(constants.GRAPH_SAMPLES.value * sizes, model)
+
+
+def captured_bytes(model: ModelFacts, *, sizes: int) -> int:
+    """What CUDA graphs for this many batch sizes take once they are captured, wherever that is charged."""
+    return _graphs(constants.GRAPH_NODES.value * max(1, model.layers) * sizes, model)
+
+
+def _graphs(mebibytes: float, model: ModelFacts) -> int:
     more = constants.GRAPHS_EXPERTS.value if model.experts else 1
-    return math.ceil(constants.gib(constants.GRAPHS_BASE) + each * more * sizes * constants.MIB)
+    return math.ceil(constants.gib(constants.GRAPHS_BASE) + mebibytes * more * constants.MIB)
 
 
 def other_bytes(model: ModelFacts, batch: Batch) -> int:

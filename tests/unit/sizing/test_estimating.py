@@ -208,3 +208,12 @@ def test_a_form_that_only_checkpoints_have_is_sized_as_one() -> None:
     assert asked.weights_bytes == pytest.approx(there.weights_bytes, rel=0.01)
     assert any("not made while loading" in note for note in asked.notes)
     assert not any("not made while loading" in note for note in there.notes)
+
+
+def test_cuda_graphs_are_told_where_the_engine_charges_them_to_nobody() -> None:
+    old, eager = (
+        ask(gpu_memory_bytes=22 * GIB, engine_version="0.11", enforce_eager=eager) for eager in (False, True)
+    )
+    assert old.kv_cache_bytes == eager.kv_cache_bytes
+    assert eager.cuda_graph_bytes == 0
+    assert 0.5 * GIB < (old.cuda_graph_bytes or 0) < 1.5 * GIB  # 0.3 to 1.1 GiB in logs
