@@ -119,7 +119,7 @@ def dense(family: Family, prefix: str, hidden: int, width: int, *, bias: bool = 
 def mixture(settings: Settings, family: Family, prefix: str, inner: str, *, layer: int) -> Iterator[Part]:
     """Router, routed and shared experts of one layer."""
     hidden, count, width = hidden_size(settings), experts(settings), expert_width(settings, layer)
-    latent = settings.number("moe_latent_size") or hidden
+    latent = settings.number("moe_latent_size", "routed_expert_hidden_size") or hidden
     yield from plain(f"{inner}.{family.router}", count, hidden, bias=family.router_bias)
     if family.correction_bias:
         yield from bare(f"{inner}.{family.router}.e_score_correction_bias", count, dtype="F32")
