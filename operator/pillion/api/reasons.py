@@ -431,6 +431,11 @@ class Reason(StrEnum):
         About.WARNING,
         "The memory was computed from numbers that no engine's log has confirmed for this kind of model.",
     )
+    KV_CACHE_BELOW_PLAN = (
+        "KvCacheBelowPlan",
+        About.WARNING,
+        "An engine reports a smaller KV cache than the plan promised; fewer requests are served at once.",
+    )
     AUTOSCALER_MAY_BLOCK = (
         "AutoscalerMayBlock",
         About.WARNING,

@@ -5,30 +5,27 @@ carried over from the status before, as long as the plan is kept.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pillion import injection, planner
 from pillion.api import names
+from pillion.api.reasons import Reason
 from pillion.api.status import (
     AcceleratorsStatus,
     Condition,
     ModelStatus,
-    ObservedStatus,
     PodsStatus,
     RejectedStatus,
     Status,
     TargetStatus,
     WarningStatus,
 )
-from pillion.controller import compiling, conditions
+from pillion.controller import compiling, conditions, observing
 from pillion.controller import pods as pod_facts
 from pillion.controller.conditions import Verdict
 from pillion.controller.decide import Actions
 from pillion.controller.world import Finding, Proposed, Refused, World
 from pillion.facts import ModelFacts
-
-if TYPE_CHECKING:
-    from pillion.api.reasons import Reason
 
 __all__ = ["changed", "describe", "verdicts"]
 
@@ -65,6 +62,7 @@ def describe(world: World, actions: Actions, found: Sequence[Verdict], *, now: s
     generation = world.deployment["metadata"].get("generation")
     sidecar = actions.sidecar or world.sidecar
     plan = current_plan(world)
+    seen = observing.observed(world, plan)
     status = Status(
         observed_generation=generation,
         conditions=tuple(_condition(verdict, before, generation=generation, now=now) for verdict in found),
@@ -74,7 +72,7 @@ def describe(world: World, actions: Actions, found: Sequence[Verdict], *, now: s
         revision=None if sidecar is None or world.suspended else injection.revision(sidecar) or None,
         accelerators=_accelerators(world),
         candidates=_candidates(world),
-        observed=_observed(world, plan),
+        observed=seen,
         pods=_pods(world, actions),
         warnings=_warnings(world),
         model=_model(world),
@@ -82,6 +80,13 @@ def describe(world: World, actions: Actions, found: Sequence[Verdict], *, now: s
     for section in ("accelerators", "candidates", "warnings", "model"):
         if section not in status and section in before and _carried_over(world):
             status[section] = before[section]
+    shortage = observing.shortage(seen, plan)
+    status["warnings"] = [
+        *(each for each in status.get("warnings", ()) if each["reason"] != Reason.KV_CACHE_BELOW_PLAN.value),
+        *([] if shortage is None else [shortage.to_raw()]),
+    ]
+    if not status["warnings"]:
+        del status["warnings"]
     if plan is not None:
         status["plan"] = plan.to_status()
     return status
@@ -204,22 +209,6 @@ def _candidates(world: World) -> tuple[RejectedStatus, ...]:
         )
         for candidate in rejected[:CANDIDATES_SHOWN]
     )
-
-
-def _observed(world: World, plan: planner.Plan | None) -> ObservedStatus | None:
-    for pod in world.pods:
-        report = world.engines.get(pod["metadata"]["uid"])
-        if (
-            report is not None
-            and conditions.serves(world, pod)
-            and (report.kv_cache_tokens or report.max_model_len)
-        ):
-            return ObservedStatus(
-                context_length=report.max_model_len,
-                kv_cache_tokens=report.kv_cache_tokens,
-                planned_kv_cache_tokens=None if plan is None else plan.kv_cache_tokens,
-            )
-    return None
 
 
 def _pods(world: World, actions: Actions) -> PodsStatus | None:
