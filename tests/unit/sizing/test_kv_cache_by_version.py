@@ -180,3 +180,12 @@ def test_every_layer_keeps_everything_in_tgi() -> None:
     )
     assert found is not None
     assert found.bytes_per_token(context_tokens=4096) == 48 * 8 * 256 * 2
+
+
+def test_before_0_21_a_cache_is_counted_in_the_smallest_block_of_any_group() -> None:
+    found = layout(QWEN_3_5_122B, "0.19.1")
+    groups, room = len(found.groups), 100 * found.block_bytes
+    assert found.tokens(context_tokens=100_000, room_bytes=room) == 100 // groups * found.block_tokens
+    # Without prefix caching a state's block is one whole request, which may be the smaller one.
+    assert found.block_tokens > 500
+    assert found.tokens(context_tokens=500, room_bytes=room) == 100 // groups * 500
