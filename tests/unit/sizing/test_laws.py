@@ -1,13 +1,17 @@
 """What holds for every shape."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillion import sizing
-from pillion.facts import AttentionKind, AttentionShape, ModelFacts
+from pillion.facts import AttentionKind, AttentionShape, ModelFacts, local
 from pillion.sizing import kv_cache, weights
+from tests.corpus import models
 from tests.unit.facts import checkpoints
 
 MODELS = st.sampled_from([checkpoints.llama_8b(), checkpoints.qwen3_8b_awq(), checkpoints.tiny()])
@@ -196,3 +200,22 @@ def test_the_longest_request_that_fits_starts_and_one_longer_does_not(
         assert ask(model, gib, engine_version=version, max_model_len=longest).fits
     if longest < (model.max_context_tokens or 0):
         assert not ask(model, gib, engine_version=version, max_model_len=longest + 1).fits
+
+
+PUBLISHED = models.lines()[::9]  # dense, latent, hybrid, quantized: twenty of the corpus
+
+
+@pytest.mark.parametrize("line", PUBLISHED, ids=[line["model"] for line in PUBLISHED])
+def test_published_models_keep_the_laws(line: Mapping[str, Any], tmp_path: Path) -> None:
+    model = local.read(models.write(line, tmp_path))
+    for capability in (None, (8, 0), (9, 0), (10, 0)):
+        loading = weights.Loading(capability=capability)
+        by_ranks = [
+            weights.weights_bytes(model, tensor_parallel=ranks, loading=loading) for ranks in (1, 2, 4, 8, 16)
+        ]
+        assert by_ranks == sorted(by_ranks, reverse=True)
+    wide, narrow = (
+        sizing.estimate(sizing.EstimateRequest(model=model, kv_cache_dtype=dtype)).kv_bytes_per_token or 0
+        for dtype in ("bfloat16", "fp8")
+    )
+    assert narrow <= wide
