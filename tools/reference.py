@@ -12,6 +12,7 @@ from pillion.api import crds
 from pillion.api.reasons import About, ConditionType, Reason
 from pillion.controller.metrics import Metrics
 from pillion.controller.settings import Settings
+from pillion.planner import quality, wording
 from tools import choices, command_reference
 
 Schema = Mapping[str, Any]
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings(),
         "metrics.md": metrics(),
         "commands.md": command_reference.page(NOTE, _table),
+        "quality.md": quality_of_weights(),
         "choices.md": f"{NOTE}\n{choices.page()}",
     }
 
@@ -118,6 +120,43 @@ def metrics() -> str:
             "# Metrics of the operator\n",
             "Prometheus text on port 8080, path `/metrics`.\n",
             _table(("metric", "type", "meaning"), sorted(rows)),
+        )
+    )
+
+
+def quality_of_weights() -> str:
+    """What each form of weights is expected to lose, and who says so."""
+    rows = [
+        (
+            wording.weights_name(row.scheme),
+            str(row.bits),
+            "yes" if row.calibrated else "no",
+            f"from {row.parameters_from / 1e9:g} billion" if row.parameters_from else "all",
+            f"{row.loss_permille / 10:g} %",
+            row.basis.value,
+            row.source,
+        )
+        for row in quality.rows()
+    ]
+    beside = [
+        f"- {what}: {fact.value / 10:g} % ({fact.basis.value}: {fact.source})."
+        for what, fact in (
+            ("An 8-bit KV cache that the checkpoint does not ask for, beside that", quality.KV_CACHE_LOSS),
+            ("What no row knows", quality.UNKNOWN_LOSS),
+        )
+    ]
+    return "\n".join(
+        (
+            NOTE,
+            "# What quantization costs",
+            "",
+            "The planner's table of quality, as a share of a benchmark's score. It is an order more than a measure: it",
+            "decides which of two candidates comes first. `Published` has a source for the number or its place in the",
+            "order, `Assumed` is ours. [Planning](../planning.md) says where it is used.",
+            "",
+            _table(("weights", "bits", "calibrated", "parameters", "loss", "basis", "source"), rows),
+            *beside,
+            "",
         )
     )
 
