@@ -5,12 +5,10 @@ planned without, where that makes sense.
 """
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from kubernetes.aio import config as kubernetes_config
 
 from pillion import hardware
 from pillion.api import names
@@ -21,7 +19,7 @@ from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, most
 from pillion.controller.others import Others, read_plan
 from pillion.controller.store import Key, Store, models_of
 from pillion.controller.surroundings import Snapshot
-from pillion.kube import resources
+from pillion.kube import credentials, resources
 from pillion.kube.client import Cluster, Forbidden, KubeError, NotFound
 from pillion.kube.resources import Resource
 
@@ -31,9 +29,8 @@ _NO_CLUSTER = (
     "no cluster to plan for: give --gpu L4 (imagined nodes), --inventory FILE (kubectl get nodes,pods -A -o json), or "
     "a kubeconfig (--context NAME, --kubeconfig FILE, KUBECONFIG)"
 )
-# A kubeconfig is anybody's file, and its libraries read it without looking first.
+# A kubeconfig is anybody's file, and is read without looking first.
 _UNREADABLE = (
-    kubernetes_config.ConfigException,
     yaml.YAMLError,
     AttributeError,
     KeyError,
@@ -97,20 +94,11 @@ def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
         BadInputError: there is no kubeconfig, or no such context.
     """
     try:
-        contexts, active = kubernetes_config.list_kube_config_contexts(  # type: ignore[no-untyped-call] # has none
-            os.environ.get("KUBECONFIG") if kubeconfig is None else str(kubeconfig)
-        )
+        return credentials.namespace(None if kubeconfig is None else str(kubeconfig), context)
     except _UNREADABLE as error:
         if kubeconfig is None and context is None:
             raise BadInputError(_NO_CLUSTER) from error
         raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
-    if context is not None:
-        named = {str(each.get("name")): each for each in contexts}
-        if context not in named:
-            there = ", ".join(sorted(named)) or "none"
-            raise BadInputError(f"--context {context}: there is no such context; the kubeconfig has {there}")
-        active = named[context]
-    return str(((active or {}).get("context") or {}).get("namespace") or "default")
 
 
 async def _read(cluster: Cluster, deployments: Sequence[ModelDeployment], namespace: str) -> Surroundings:

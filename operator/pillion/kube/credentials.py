@@ -23,7 +23,7 @@ import yaml
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
 
-__all__ = ["Credentials", "CredentialsError", "load"]
+__all__ = ["Credentials", "CredentialsError", "load", "namespace"]
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_SECONDS = 60.0  # the kubelet replaces a token well before it expires
@@ -80,6 +80,17 @@ async def load(kubeconfig: str | None = None, context: str | None = None) -> Cre
     return _of_kubeconfig(cluster, user)
 
 
+def namespace(kubeconfig: str | None = None, context: str | None = None) -> str:
+    """The namespace that a context of a kubeconfig works in; "default" where it names none.
+
+    Raises:
+        CredentialsError: there is no kubeconfig, or no such context; those that there are, are told.
+    """
+    config = _merged(_files(kubeconfig))
+    chosen = _named(config["contexts"], "context", context or config.get("current-context"))
+    return str(chosen.get("namespace") or "default")
+
+
 def _files(kubeconfig: str | None) -> list[Path]:
     paths = (kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG).split(os.pathsep)
     found = [path for name in paths if (path := Path(name).expanduser()).is_file()]
@@ -117,9 +128,12 @@ async def _of_plugin(kubeconfig: str | None, context: str | None) -> Credentials
     from kubernetes.aio.client import Configuration  # noqa: PLC0415
 
     configuration = Configuration()
-    await kubernetes_config.load_kube_config(
-        config_file=kubeconfig, context=context, client_configuration=configuration
-    )
+    try:
+        await kubernetes_config.load_kube_config(
+            config_file=kubeconfig, context=context, client_configuration=configuration
+        )
+    except kubernetes_config.ConfigException as error:
+        raise CredentialsError(f"the kubeconfig leads to no cluster: {error}") from error
     tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
     if configuration.cert_file:
         tls.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)

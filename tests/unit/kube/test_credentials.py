@@ -88,3 +88,15 @@ async def test_a_user_that_is_a_program_is_asked_through_the_official_client(tmp
 def test_a_token_does_not_show() -> None:
     found = credentials.Credentials(server=SERVER, tls=None, token="secret-token")
     assert "secret-token" not in repr(found)
+
+
+def test_a_context_works_in_its_namespace(tmp_path: Path) -> None:
+    path = written(tmp_path / "config", user={"token": "t"})
+    assert credentials.namespace(str(path)) == "default"
+
+    config = json.loads(path.read_text())
+    config["contexts"].append({"name": "shop", "context": {"cluster": "c", "user": "c", "namespace": "shop"}})
+    path.write_text(json.dumps(config))
+    assert credentials.namespace(str(path), "shop") == "shop"
+    with pytest.raises(credentials.CredentialsError, match="no context 'x'; it has c, shop"):
+        credentials.namespace(str(path), "x")
