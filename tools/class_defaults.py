@@ -43,7 +43,8 @@ _WANTED = """
     max_num_tiles position_embedding_size standardize encoder_layers encoder_ffn_dim num_mel_bins
     max_source_positions output_proj_dims subsampling_conv_channels conv_kernel_size multimodal_projector_bias
     scale_factor downsample_ratio attn_output_gate swa_num_attention_heads swa_num_key_value_heads swa_head_dim
-    swa_v_head_dim share_expert_dim use_qk_norm o_groups o_lora_rank hc_mult num_shared_experts num_layers lm_head_bias vision_use_head
+    swa_v_head_dim share_expert_dim use_qk_norm o_groups o_lora_rank hc_mult num_shared_experts num_layers
+    lm_head_bias vision_use_head
 """
 WANTED = frozenset(_WANTED.split())
 # What a wrapper puts into a part of its configuration that names no type.
@@ -86,10 +87,9 @@ def main(wheel: Path) -> None:
         "defaults": {kind: values for kind, values in found.items() if values},
         "parts": dict(sorted(outer.items())),
     }
-    for kind in class_defaults.NAME_THEIR_WINDOW:
-        document["defaults"].get(kind, {}).pop("sliding_window", None)
-    for key in ("n_routed_experts", "num_experts_per_tok", "moe_intermediate_size", "n_shared_experts"):
-        document["defaults"]["nemotron_h"].pop(key, None)  # not all of the family have experts
+    for kind, keys in class_defaults.ALWAYS_NAMED.items():
+        for key in keys:
+            document["defaults"].get(kind, {}).pop(key, None)
     class_defaults.FILE.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -22,8 +22,18 @@ _WRAPPERS = """
     qwen3_omni_moe_thinker exaone4_5 ernie4_5_vl_moe
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
-# Their files always name the window, mostly as null; a copy that left nulls away must not get one.
-NAME_THEIR_WINDOW = ("mistral", "mixtral", "ministral", "ministral3", "mistral4")
+# Published files always name these, often as null or zero; a copy that left nulls away must not get the class's value.
+ALWAYS_NAMED = {
+    "deepseek_v2": ("q_lora_rank",),
+    "gemma4_text": ("hidden_size_per_layer_input",),
+    "gemma4_unified_text": ("hidden_size_per_layer_input",),
+    "ministral": ("sliding_window",),
+    "ministral3": ("sliding_window",),
+    "mistral": ("sliding_window",),
+    "mistral4": ("sliding_window",),
+    "mixtral": ("sliding_window",),
+    "nemotron_h": ("n_routed_experts", "num_experts_per_tok", "moe_intermediate_size", "n_shared_experts"),
+}
 # Keys that name the same thing: where one of them is there, no default stands for another.
 _SAME = (
     ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "depth", "encoder_layers"),

@@ -33,6 +33,11 @@ def bare(name: str) -> str:
     return _PREFIX.sub("", name)
 
 
+def in_tower(name: str) -> bool:
+    """Whether a module sees or hears, or projects from what does."""
+    return bool(_TOWER.search(name))
+
+
 def in_language_layers(name: str) -> bool:
     """Whether a module is in a layer of the language model."""
     return bool(_LAYER.search(f"{name}.")) and not _TOWER.search(name)

@@ -70,6 +70,11 @@ def declaration(config: Json) -> Json | None:
     return None
 
 
+def declared_inside(config: Json) -> bool:
+    """Whether the language model's part declares it, so that towers beside it are plain."""
+    return all(not config.get(key) for key in _KEYS) and declaration(config) is not None
+
+
 def given_up(config: Json) -> frozenset[str]:
     """What engines let go of after loading: zero points that are all the same, and an order that is the usual one.
 

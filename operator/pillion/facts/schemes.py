@@ -50,6 +50,13 @@ Choice = Callable[[str, Part], Scheme | None]  # a module's name and its matrix 
 
 def choice(config: Json, modelopt: Json | None) -> Choice | None:
     """How each module is stored; None where the checkpoint is plain."""
+    found = _choice(config, modelopt)
+    if found is None or not quantized.declared_inside(config):
+        return found
+    return lambda name, part: None if names.in_tower(name) else found(name, part)
+
+
+def _choice(config: Json, modelopt: Json | None) -> Choice | None:
     inner = (modelopt or {}).get("quantization")
     declared = quantized.declaration(config)
     if isinstance(inner, Mapping):

@@ -180,7 +180,7 @@ def dense(model_type: str, *, layers: int, hidden: int, inner: int, heads: int, 
         pytest.param(
             {
                 "model_type": "gemma4",
-                "text_config": _GEMMA4_E4B,
+                "text_config": {**_GEMMA4_E4B, "hidden_size_per_layer_input": 256},
                 "vision_config": {"model_type": "gemma4_vision"},
                 "audio_config": {"model_type": "gemma4_audio"},
             },

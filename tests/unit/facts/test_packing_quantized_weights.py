@@ -88,6 +88,16 @@ def test_a_wrapper_may_say_it_in_the_language_models_part() -> None:
     assert inside.weights.stored_bytes == of(_QWEN3_8B, **_FP8_BLOCKS).weights.stored_bytes
 
 
+def test_towers_beside_a_quantized_language_model_are_plain() -> None:
+    line = next(line for line in models.lines() if line["model"] == "moonshotai/Kimi-K2.5")
+    config = models.config(line)
+    inside = {**config["text_config"], "quantization_config": config.pop("quantization_config")}
+    config |= {"text_config": inside, "vision_config": {"model_type": "kimi_k25_vision"}}
+    facts = of(config)
+    assert facts.weights.stored_bytes / GIB == pytest.approx(554.32, rel=0.0001)  # the Hub's files
+    assert facts.weights.vision_bytes / GIB == pytest.approx(0.87, abs=0.02)
+
+
 def test_quantized_parameters_stay_those_of_the_model() -> None:
     assert of(_QWEN3_8B, **_AWQ).parameters == of(_QWEN3_8B).parameters == 8_190_735_360
 
