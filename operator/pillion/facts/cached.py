@@ -31,12 +31,17 @@ class Heads:
 
 def is_latent(text: Json, model_type: str) -> bool:
     """Whether one compressed vector a token is kept for all heads."""
+    if model_type.startswith("deepseek_v4"):
+        return True
     return bool(first(text, "kv_lora_rank")) and model_type not in _LATENT_FOR_OTHERS
 
 
 def latent_heads(text: Json) -> Heads:
     """The vector of latent attention: the compressed part, and the one that carries positions."""
-    size = (first(text, "kv_lora_rank") or 0) + (first(text, "qk_rope_head_dim") or 0)
+    rank = first(text, "kv_lora_rank")
+    if rank is None:  # DeepSeek V4: one key of this length stands for keys and values
+        return Heads(kv_heads=1, key_dim=first(text, "head_dim") or 512, value_dim=0, latent=True)
+    size = rank + (first(text, "qk_rope_head_dim") or 0)
     return Heads(kv_heads=1, key_dim=size, value_dim=0, latent=True)
 
 

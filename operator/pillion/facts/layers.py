@@ -47,6 +47,7 @@ _EVERY_NTH_IS_FULL: Mapping[str, int] = {
     "olmo3": 4,
     "gpt_oss": 2,
     "afmoe": 4,
+    "mimo_v2_flash": 6,
 }
 _CHUNKS_BUT_EVERY = 4  # Llama 4: layers without rotary positions see everything
 
@@ -163,12 +164,19 @@ def _by_pattern(text: Json, model_type: str, layers: int) -> list[Kinds]:
         return [SLIDING if layer % every == 0 else FULL for layer in range(layers)]
     if model_type == "gemma4_text":
         found[-1:] = [FULL]  # its last layer sees everything
+    if model_type == "mimo_v2_flash":
+        found[:1] = [FULL]  # and so does this one's first
     return found
 
 
 def _blocks(text: Json, _type: str, _layers: int) -> list[Kinds]:
     blocks = listed(text, "block_configs")
     return [NONE if ((block or {}).get("attention") or {}).get("no_op") else FULL for block in blocks]
+
+
+def _compressed(_text: Json, model_type: str, layers: int) -> list[Kinds]:
+    # Windows beside vectors for 4 or 128 tokens each, which no other kind here describes: all is counted, too much.
+    return [FULL] * layers if model_type.startswith("deepseek_v4") else []
 
 
 def _some_windows(text: Json, _type: str, layers: int) -> list[Kinds]:
@@ -193,5 +201,6 @@ _WAYS: tuple[Callable[[Json, str, int], list[Kinds]], ...] = (
     _chunks,
     _by_pattern,
     _blocks,
+    _compressed,
     _some_windows,
 )

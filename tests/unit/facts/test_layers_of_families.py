@@ -114,6 +114,19 @@ def drawn(shape: AttentionShape) -> str:
             "S S S F",
             id="Kimi Linear counts from one",
         ),
+        pytest.param(
+            "mimo_v2_flash", 7, {"sliding_window": 128}, "F W W W W F W", id="MiMo V2, by its class"
+        ),
+        pytest.param(
+            "mimo_v2_flash",
+            3,
+            {"sliding_window": 128, "hybrid_layer_pattern": [0, 1, 1]},
+            "F W W",
+            id="MiMo V2 lists",
+        ),
+        pytest.param(
+            "deepseek_v4", 2, {"sliding_window": 128}, "FF FF", id="DeepSeek V4, in full, and its index"
+        ),
         pytest.param("mamba2", 2, {"num_heads": 8}, "S S", id="states alone"),
         pytest.param(
             "nemotron-nas",
