@@ -178,6 +178,14 @@ def verdicts(estimator: Estimator) -> Verdicts:
     )
 
 
+def answered(estimator: Estimator) -> float:
+    """The share of questions with an answer: weights, and bytes of a token where the model keeps any."""
+    said = [estimator(case.request) for case in cases()]
+    return sum(each.weights_bytes is not None and each.kv_bytes_per_token is not None for each in said) / len(
+        said
+    )
+
+
 def median(errors: Sequence[Error]) -> float:
     """The median of the errors' sizes."""
     return statistics.median(abs(error.relative) for error in errors)

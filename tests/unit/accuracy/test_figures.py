@@ -47,6 +47,10 @@ def test_promises_are_kept() -> None:
     assert statistics.median(error.said / error.printed for error in promises) >= 0.85
 
 
+def test_every_question_is_answered() -> None:
+    assert figures.answered(sizing.estimate) == 1
+
+
 def test_starts_and_failures() -> None:
     found = figures.verdicts(sizing.estimate)
     assert not found.silent
