@@ -10,6 +10,21 @@ from tests.corpus import models
 
 Read = Callable[[Mapping[str, Any]], ModelFacts]
 _LINES = models.lines()
+# Totals of safetensors on the Hub's pages, of models whose lines have none; gpt-oss and DeepSeek by their papers.
+_TOTALS = {
+    "EleutherAI/gpt-j-6b": 6_050_882_784,
+    "Qwen/Qwen-7B-Chat": 7_721_324_544,
+    "Qwen/Qwen1.5-MoE-A2.7B": 14_315_784_192,
+    "baichuan-inc/Baichuan2-7B-Chat": 7_505_973_248,
+    "deepseek-ai/DeepSeek-V2-Lite": 15_706_484_224,
+    "deepseek-ai/DeepSeek-V3": 671_026_419_200,
+    "internlm/internlm2-chat-7b": 7_737_708_544,
+    "microsoft/Phi-3.5-MoE-instruct": 41_873_153_344,
+    "microsoft/phi-2": 2_779_683_840,
+    "openai-community/gpt2": 124_439_808,
+    "openai/gpt-oss-120b": 116_829_156_672,
+    "openai/gpt-oss-20b": 20_914_757_184,
+}
 # Dimensions of these lines lack what the real file has beside them, so that an estimate stands in.
 _INCOMPLETE = frozenset(
     {
@@ -59,6 +74,12 @@ def test_parameters_equal_the_published_total(line: Mapping[str, Any], read: Rea
     facts = read(line)
     assert facts.parameters == line["parameters"]
     assert facts.known_architecture
+
+
+@pytest.mark.parametrize(("model", "parameters"), _TOTALS.items(), ids=_TOTALS)
+def test_parameters_equal_those_of_the_models_page(model: str, parameters: int, read: Read) -> None:
+    line = next(line for line in _LINES if line["model"] == model)
+    assert read(line).parameters == parameters
 
 
 @pytest.mark.parametrize("line", _LINES, ids=_id)
