@@ -37,7 +37,7 @@ type_strategic_patch = "application/strategic-merge-patch+json"
 BUSY_ATTEMPTS = 5  # how often a request is sent again that the API server was too busy to take
 REQUEST_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 30.0
-CONNECTIONS = 64
+CONNECTIONS = 32  # watches, the lease, and what the workers ask at once; each takes 0.1 MiB
 PAGE = 500  # objects of one answer to a list
 
 # The server ends a watch after five minutes. One that died without a word is noticed a little later.

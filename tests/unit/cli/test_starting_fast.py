@@ -13,7 +13,6 @@ HEAVY = {
     "httpx2",
     "importlib.metadata",
     "jinja2",
-    "kopf",
     "kubernetes",
     "prometheus_client",
     "pydantic",
