@@ -152,41 +152,59 @@ def show_overview(
     """Print where a model fits."""
     out.print(Text(model.repo, style="bold"))
     out.print(pieces.indented(pieces.rows(_about_model(model))))
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for title in ("GPU", "weights"):
+    # Narrow enough for 80 columns.
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 0), collapse_padding=True, pad_edge=False, header_style="bold"
+    )
+    for title in ("GPU", "weights as"):
         table.add_column(title, no_wrap=True)
-    for title in ("GPUs", "GiB each", "weights", "KV cache", "longest request", f"requests of {length:,}"):
-        table.add_column(title, justify="right")
+    for title in (
+        "GPUs",
+        "GiB\neach",
+        "weights\nGiB",
+        "KV cache\nGiB",
+        "longest\nrequest",
+        f"requests\nof {length:,}",
+    ):
+        table.add_column(title, justify="right", no_wrap=True, min_width=len(title.split("\n")[0]))
+    several_forms = len({place.form for place in found}) > 1
     before = None
     for place in found:
-        if before is not None and place.gpu is not before:
+        if several_forms and before is not None and place.gpu is not before:
             table.add_section()
         table.add_row(*_cells(place, first=place.gpu is not before))
         before = place.gpu
     out.print(table)
     notes = {note for place in found for note in place.estimate.notes if "unverified" in note.lower()}
     about = _ABOUT
+    if not all(place.estimate.fits for place in found):
+        about += " Where there are none, -o json says why."
     if model.quantization is None and "quantization" not in question.settings:
-        about += " The 4-bit checkpoint is reckoned with as if there were one; FP8 on the fly needs none."
+        about += " FP8 is made while loading; AWQ is reckoned with as if there were such a checkpoint."
     _print(pieces.listed("Notes", (*model.notes, *sorted(notes), about)), out)
 
 
 def _cells(place: Place, *, first: bool) -> Iterator[str]:
     estimate = place.estimate
     memory = gpus.usable_bytes(place.gpu)
-    yield place.gpu.product if first else ""
-    yield place.form
+    yield _short(place.gpu.product) if first else ""
+    yield place.form.removesuffix(" on the fly")
     yield str(place.count)
     yield f"{memory / GIB:.1f}" if first else ""
     yield _number(estimate.weights_bytes)
     if not estimate.fits:
-        yield "-"
-        yield "does not fit"
-        yield estimate.reasons[0].reason.value if estimate.reasons else ""
+        yield from ("-", "-", "none")
         return
     yield _number(estimate.kv_cache_bytes)
     yield "" if estimate.max_fitting_model_len is None else f"{estimate.max_fitting_model_len:,}"
     yield "" if estimate.max_concurrency is None else f"{estimate.max_concurrency:,.1f}"
+
+
+def _short(product: str) -> str:
+    """A product without its maker, which --gpu takes as well."""
+    for maker in ("NVIDIA-", "Tesla-", "AMD_"):
+        product = product.removeprefix(maker)
+    return product
 
 
 def _print(parts: Iterable[RenderableType], out: Console) -> None:

@@ -102,7 +102,28 @@ def test_without_a_gpu_common_ones_are_compared(pillion: Pillion) -> None:
     ended = pillion("estimate", models.DENSE_8B)
     assert ended.code == 0
     for product in overview.COMMON:
-        assert product in ended.out
+        assert product.removeprefix("NVIDIA-").removeprefix("Tesla-").removeprefix("AMD_") in ended.out
+    assert "Where there are none" not in ended.words
+
+
+def test_the_comparison_fits_a_terminal_and_names_what_gpu_takes(
+    pillion: Pillion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = pillion("estimate", models.DENSE_8B).out.splitlines()
+    rows = [line.split() for line in lines if "16 bit" in line]
+    assert not any("…" in line for line in lines)
+    assert [gpus.find(row[0]).product for row in rows] == list(overview.COMMON)  # type: ignore[union-attr]
+
+
+def test_what_no_machine_holds_is_said(pillion: Pillion, tmp_path: Path) -> None:
+    huge = objects.folder(
+        tmp_path / "huge", num_hidden_layers=800, hidden_size=16_384, intermediate_size=65_536
+    )
+    ended = pillion("estimate", huge)
+    assert ended.code == 1
+    assert "none" in ended.out
+    assert "Where there are none, -o json says why." in ended.words
 
 
 def test_a_plain_model_is_compared_in_16_8_and_4_bit(pillion: Pillion) -> None:
