@@ -44,7 +44,8 @@ _WANTED = """
     max_source_positions output_proj_dims subsampling_conv_channels conv_kernel_size multimodal_projector_bias
     scale_factor downsample_ratio attn_output_gate swa_num_attention_heads swa_num_key_value_heads swa_head_dim
     swa_v_head_dim share_expert_dim use_qk_norm o_groups o_lora_rank hc_mult num_shared_experts num_layers
-    lm_head_bias vision_use_head
+    lm_head_bias vision_use_head zero_expert_num ffn_hidden_size expert_ffn_hidden_size num_mem_blocks adapter_rank
+    attention_hidden_size n_mamba_heads mamba_headdim mamba_ngroups
 """
 WANTED = frozenset(_WANTED.split())
 # What a wrapper puts into a part of its configuration that names no type.

@@ -169,6 +169,28 @@ def language(
             id="Jamba-1.5-Mini: states, attention and experts in turn",
         ),
         pytest.param(
+            language(
+                "longcat_flash",
+                layers=28,
+                hidden=6144,
+                inner=12288,
+                heads=64,
+                kv=64,
+                vocab_size=131_072,
+                ffn_hidden_size=12288,
+                expert_ffn_hidden_size=2048,
+                n_routed_experts=512,
+                zero_expert_num=256,
+                q_lora_rank=1536,
+                kv_lora_rank=512,
+                qk_rope_head_dim=64,
+                qk_nope_head_dim=128,
+                v_head_dim=128,
+            ),
+            560_664_980_480,
+            id="LongCat-Flash (560B): two layers in one",
+        ),
+        pytest.param(
             {
                 "model_type": "nomic_bert",
                 "n_embd": 768,

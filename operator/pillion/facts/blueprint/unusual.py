@@ -7,7 +7,7 @@ vLLM 0.33.0, model_executor/models/{nemotron_nas,kimi_linear}.py.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from pillion.facts.blueprint import attention, decoder, deepseek, feed_forward, gemma, recurrent
+from pillion.facts.blueprint import attention, decoder, deepseek, doubled, feed_forward, gemma, recurrent
 from pillion.facts.blueprint.attention import Heads, hidden_size
 from pillion.facts.blueprint.families import FAMILIES, Family, QueryNorm
 from pillion.facts.blueprint.parts import MissingSettingError, Part, Settings, bare, linear, plain
@@ -191,6 +191,7 @@ UNUSUAL: dict[str, Callable[[Settings], Iterator[Part]]] = {
     "gemma4_unified_text": gemma.gemma4,
     "kimi_linear": kimi_linear,
     "lfm2": lfm2,
+    "longcat_flash": doubled.longcat,
     "lfm2_moe": lfm2,
     "mamba": mamba,
     "mamba2": mamba,
@@ -198,4 +199,5 @@ UNUSUAL: dict[str, Callable[[Settings], Iterator[Part]]] = {
     "mllama_text_model": mllama,
     "nemotron-nas": nemotron_nas,
     "nemotron_h": nemotron_h,
+    "zamba2": doubled.zamba2,
 }
