@@ -7,12 +7,10 @@ else in 32 bit; FP8 as it is, and widened while computing.
 from typing import Final
 
 from pillion.planner.candidates import FP8, FULL_FP8_FROM, Candidate
-from pillion.sizing import weights
+from pillion.sizing import settings, weights
 
 _BFLOAT16_FROM: Final = (8, 0)  # compute capability
 _THIRTY_TWO_BIT_BYTES: Final = 4
-# Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
-_NO_FLOAT16: Final = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 
 
 def lacks_bfloat16(candidate: Candidate) -> bool:
@@ -29,7 +27,7 @@ def widens_fp8(candidate: Candidate) -> bool:
 
 def plain_bytes(candidate: Candidate) -> int:
     """Bytes of an element that is not quantized."""
-    if lacks_bfloat16(candidate) and candidate.model.model_type in _NO_FLOAT16:
+    if lacks_bfloat16(candidate) and candidate.model.model_type in settings.NO_FLOAT16:
         return _THIRTY_TWO_BIT_BYTES
     return weights.SIXTEEN_BIT_BYTES
 

@@ -12,7 +12,6 @@ from pillion.sizing.versions import Version
 
 _BFLOAT16_FROM: Final = (8, 0)
 _DATA_CENTRE_BLACKWELL: Final = 10
-FULL_FP8_FROM: Final = (8, 9)
 # Models that float16 breaks: engines take 32 bit for them where there is no bfloat16 (vLLM 0.33.0, config/model.py).
 NO_FLOAT16: Final = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 CPU: Final = "cpu"  # the product's name of a node without accelerators
@@ -25,15 +24,11 @@ _SAMPLING: Final = frozenset({Task.TEXT_GENERATION, Task.AUTO})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """An engine's settings, all of them known."""
+    """An engine's settings, all of them known: how memory is divided, and for which demand."""
 
     version: Version
     utilization: float
     context_tokens: int
-    max_num_seqs: int
-    batched_tokens: int
-    dtype: str | None
-    kv_cache_fp8: bool
     demand: budget.Demand
 
 
@@ -84,10 +79,6 @@ def settings(request: EstimateRequest) -> Settings:
         version=version,
         utilization=request.gpu_memory_utilization or defaults.utilization(version),
         context_tokens=length,
-        max_num_seqs=seqs,
-        batched_tokens=tokens,
-        dtype=request.dtype,
-        kv_cache_fp8=fp8,
         demand=demand,
     )
 
