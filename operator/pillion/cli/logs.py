@@ -31,6 +31,8 @@ def configure(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # kopf tells about each event of each object at INFO; what matters to people, our own lines say.
+    logging.getLogger("kopf").setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
     # A line for each request says nothing that a message of ours does not say better.
-    for name in ("httpx2", "httpx", "huggingface_hub"):
+    for name in ("kopf.objects", "httpx2", "httpx", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -13,6 +13,7 @@ HEAVY = {
     "httpx2",
     "importlib.metadata",
     "jinja2",
+    "kopf",
     "kubernetes",
     "prometheus_client",
     "pydantic",
