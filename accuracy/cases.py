@@ -1,7 +1,8 @@
 """What did engines print when they started, and which question does each log answer?
 
 `logs.jsonl` carries the start-up logs of vLLM that users published, one a line, each with its source. `model` names the
-shape that stands for what the log says; `use` names the figures that a log can be held against.
+shape that stands for what the log says; `use` names the figures that a log can be held against; `memory_from` says
+where the GPU's memory is from that a log does not print.
 """
 
 import json
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import models
-from pillion.hardware import gpus
 from pillion.sizing import EstimateRequest, versions
 
 GIB = 2**30
@@ -85,18 +85,12 @@ def _case(record: Mapping[str, Any]) -> Case:
 
 
 def _request(record: Mapping[str, Any]) -> EstimateRequest:
-    gpu = record.get("gpu")
-    known = gpus.find(gpu) if gpu else None
     gib = record.get("memory_gib")
-    if gib is not None:
-        memory: int | None = round(gib * GIB)
-    else:
-        memory = gpus.usable_bytes(known) if known else None
     capability = record.get("capability")
     return EstimateRequest(
         model=models.facts(record["model"]),
-        gpu_memory_bytes=memory,
-        product=known.product if known else gpu,
+        gpu_memory_bytes=None if gib is None else round(gib * GIB),
+        product=record.get("gpu"),
         compute_capability=_capability(capability) if capability else None,
         tensor_parallel=record.get("tensor_parallel", 1),
         pipeline_parallel=record.get("pipeline_parallel", 1),
