@@ -4,7 +4,7 @@ python -m benchmarks                       those that take minutes, one after th
 python -m benchmarks --list                all there are
 python -m benchmarks single burst-100      these
 python -m benchmarks all -o json           all of them, for programs
-python -m benchmarks single --profile F    the operator under cProfile; look at F with `python -m pstats F`
+python -m benchmarks single --profile F    profile the operator's CPU; then `python -m pstats F`
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _measure(scenario: Scenario, *, profile: Path | None, measured: Callable[[Ou
         measured(scenario.alone())
         return
     assert scenario.on_cluster is not None
-    under = () if profile is None else ("-m", "cProfile", "-o", str(profile.resolve()))
+    under = () if profile is None else ("-m", "benchmarks.profiled", str(profile.resolve()))
     # Each on a cluster of its own: what one leaves behind would be in the figures of the next.
     with bench.start(say=_say, under=under) as running:
         _say(f"{scenario.name}: measuring")
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="say which scenarios there are, and end")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="run the operator under cProfile")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="profile the CPU of the operator")
     return parser
 
 
