@@ -275,7 +275,8 @@ class Reconciler:
             same = known.get(entry["type"]) == (entry["status"], entry["reason"])
             if entry["type"] == "Ready" or (same and not another_plan):
                 continue
-            if entry["status"] == "Unknown" and entry["type"] not in known:
+            first = entry["type"] not in known
+            if first and (entry["status"] == "Unknown" or entry["reason"] in TOLD_BY_THE_MARK):
                 continue
             bad = entry["status"] == "False" and entry["reason"] in BAD_NEWS
             about = (
@@ -329,6 +330,9 @@ class Reconciler:
 
 # A condition that was so, and now holds, tells of a swap that is done.
 SWAPPING = (("False", Reason.SWAP_IN_PROGRESS.value),)
+
+# When the target was marked in this very pass, that was told.
+TOLD_BY_THE_MARK = frozenset({Reason.INJECTED.value, Reason.WAITING_FOR_PODS.value})
 
 # Progress is no bad news: only these make a Warning.
 BAD_NEWS = frozenset(Reason) - {
