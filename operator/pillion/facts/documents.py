@@ -10,6 +10,7 @@ from typing import Any
 Json = Mapping[str, Any]
 
 CONFIG = "config.json"
+PARAMS = "params.json"  # Mistral's own form of it
 TOKENIZER_CONFIG = "tokenizer_config.json"
 QUANTIZATION_CONFIG = "hf_quant_config.json"
 SENTENCE_CONFIG = "sentence_bert_config.json"

@@ -20,7 +20,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined] # documented, 
 
 from pillion.api.reasons import Reason
 from pillion.facts import documents as docs
-from pillion.facts import files, gguf, hub_errors, unloadable
+from pillion.facts import files, gguf, hub_errors, mistral_format, unloadable
 from pillion.facts.documents import Documents, Json, RepoFile, Tensor
 from pillion.facts.errors import FactsError
 from pillion.facts.model import ModelFacts
@@ -93,14 +93,15 @@ class Source:
         partial = Documents(repo=self._repo, commit=commit, files=listed, config={}, card=card)
         if not files.weight_files(listed):
             raise UnloadableError(partial, self._gguf_header(listed, commit))
-        if docs.CONFIG not in there:
+        if not there & {docs.CONFIG, docs.PARAMS}:
             raise FactsError(
                 Reason.CONFIG_INVALID,
                 f"{self._repo} has no config.json, which says what shape the model has; choose a repository "
                 "in the form of the transformers library.",
             )
         with ThreadPoolExecutor(max_workers=_PARALLEL_REQUESTS) as pool:
-            wanted = (docs.CONFIG, docs.TOKENIZER_CONFIG, docs.QUANTIZATION_CONFIG, docs.SENTENCE_CONFIG)
+            named = docs.CONFIG if docs.CONFIG in there else docs.PARAMS
+            wanted = (named, docs.TOKENIZER_CONFIG, docs.QUANTIZATION_CONFIG, docs.SENTENCE_CONFIG)
             reading = {name: pool.submit(self._json, name, commit) for name in wanted if name in there}
             headers = [
                 pool.submit(self._tensors, file.name, commit)
@@ -113,7 +114,7 @@ class Source:
             repo=self._repo,
             commit=commit,
             files=listed,
-            config=read_json[docs.CONFIG],
+            config=read_json[named] if named == docs.CONFIG else mistral_format.config(read_json[named]),
             tokenizer_config=read_json.get(docs.TOKENIZER_CONFIG, {}),
             quantization_config=read_json.get(docs.QUANTIZATION_CONFIG),
             sentence_config=read_json.get(docs.SENTENCE_CONFIG, {}),

@@ -13,7 +13,7 @@ from typing import Any
 
 from pillion.api.reasons import Reason
 from pillion.facts import documents as docs
-from pillion.facts import files, gguf, understanding, unloadable
+from pillion.facts import files, gguf, mistral_format, understanding, unloadable
 from pillion.facts.documents import Documents, RepoFile, Tensor
 from pillion.facts.errors import FactsError
 from pillion.facts.model import ModelFacts
@@ -40,7 +40,8 @@ def documents(path: Path) -> Documents:
     there = {file.name for file in listed}
     name = path.resolve().name
     partial = Documents(repo=name, commit="", files=listed, config={}, card=_card(path))
-    if docs.CONFIG not in there:
+    named = docs.CONFIG if docs.CONFIG in there else docs.PARAMS
+    if named not in there:
         if files.gguf_files(listed) or "adapter_config.json" in there:
             raise unloadable.failure(partial, header=_gguf_header(path, listed))
         raise FactsError(
@@ -52,9 +53,9 @@ def documents(path: Path) -> Documents:
     tensors = tuple(tensor for file in weights for tensor in _header(path / file.name))
     return Documents(
         repo=name,
-        commit=hashlib.sha256((path / docs.CONFIG).read_bytes()).hexdigest()[:40],
+        commit=hashlib.sha256((path / named).read_bytes()).hexdigest()[:40],
         files=listed,
-        config=_json(path, docs.CONFIG),
+        config=_json(path, named) if named == docs.CONFIG else mistral_format.config(_json(path, named)),
         tokenizer_config=_json(path, docs.TOKENIZER_CONFIG) if docs.TOKENIZER_CONFIG in there else {},
         quantization_config=_json(path, docs.QUANTIZATION_CONFIG)
         if docs.QUANTIZATION_CONFIG in there

@@ -43,7 +43,7 @@ _HEAD = re.compile(r"^(?:\w*model\.)*(lm_head|embed_out|output)\.")
 _ROUTER = re.compile(r"\.(gate|router)\.(weight|bias|e_score_correction_bias)$|shared_expert_gate\.weight$")
 _LATENT_DOWN = re.compile(r"\.(kv_a_proj_with_mqa|q_a_proj|fused_qkv_a_proj|weights_proj|wk)\.")
 _POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings|token_type_embeddings)\.weight$")
-_KV_PROJECTION = re.compile(r"\.(k_proj|v_proj|key|value)\.")
+_KV_PROJECTION = re.compile(r"\.(k_proj|v_proj|key|value|wk|wv)\.")
 _EXPERT = re.compile(r"\.experts\.(\d+\.)?")
 
 
