@@ -12,6 +12,8 @@ from pillion.controller.settings import Settings
 
 __all__ = ["State", "serve"]
 
+SHUTDOWN_SECONDS = 1.0  # for answers under way; the library's own minute is longer than a pod's grace period
+
 
 @dataclass(slots=True)
 class State:
@@ -36,7 +38,7 @@ async def serve(settings: Settings, metrics: Metrics, state: State) -> web.AppRu
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", exposition)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     await web.TCPSite(runner, settings.http_host, settings.http_port).start()
     return runner

@@ -20,6 +20,7 @@ __all__ = ["EventRecorder", "reference"]
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000  # of a burst; the oldest ones go first
+DRAIN_SECONDS = 2.0
 NOTE_CHARACTERS = 1024  # the API server refuses longer notes (events.k8s.io/v1, Event.note)
 
 Raw = dict[str, Any]
@@ -43,9 +44,14 @@ class EventRecorder:
             self._task = asyncio.create_task(self._write_all())
 
     async def drain(self) -> None:
-        """Wait until everything that was emitted is written."""
-        if self._task is not None:
-            await self._task
+        """Wait until everything that was emitted is written, for a moment: whoever ends must give the lease back."""
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._task
+        except TimeoutError:
+            logger.warning("%d events were not written any more", len(self._waiting))
 
     async def _write_all(self) -> None:
         while self._waiting:
