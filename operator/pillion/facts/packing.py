@@ -9,10 +9,10 @@ ModelOpt (weight_scale, weight_scale_2), bitsandbytes (absmax, nested_absmax), g
 import math
 from collections.abc import Iterable, Iterator
 
-from pillion.facts import schemes
+from pillion.facts import quantizers
 from pillion.facts.blueprint import Part
 from pillion.facts.documents import Json, Tensor
-from pillion.facts.schemes import Scheme, Storage
+from pillion.facts.schemes import Choice, Scheme, Storage
 
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "half": "F16", "float": "F32"}
 _NESTED_BLOCK = 256  # scales that share a scale of their own under double quantization
@@ -29,12 +29,12 @@ def tensors(
         modelopt: hf_quant_config.json, where there is one.
         dtype: what is not quantized has this type; bfloat16 where nothing says so.
     """
-    chosen = schemes.choice(config, modelopt)
+    chosen = quantizers.choice(config, modelopt)
     plain = _DTYPES.get(dtype or "", "BF16")
     return tuple(tensor for part in parts for tensor in _stored(part, chosen, plain))
 
 
-def _stored(part: Part, chosen: schemes.Choice | None, plain: str) -> Iterator[Tensor]:
+def _stored(part: Part, chosen: Choice | None, plain: str) -> Iterator[Tensor]:
     module = part.name.removesuffix(".weight")
     scheme = chosen(module, part) if chosen is not None and part.linear else None
     if scheme is None:
