@@ -42,10 +42,10 @@ _ENCODER_TYPES = frozenset(
     | {"xlm-roberta-xl"}
 )
 _NAMES_ITS_WINDOW = frozenset({"mistral", "mixtral", "ministral", "ministral3", "mistral4"})
-_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
+_LAYERS = ("decoder_layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _HIDDEN = ("hidden_size", "n_embd", "d_model", "model_dim", "dim")
 _STATES_ALONE = frozenset({"mamba", "mamba2", "falcon_mamba"})
-_QUERY_HEADS = ("num_attention_heads", "n_head", "n_heads", "decoder_attention_heads", "num_heads")
+_QUERY_HEADS = ("decoder_attention_heads", "num_attention_heads", "n_head", "n_heads", "num_heads")
 _OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert"})  # the first two positions are padding
 
 
@@ -255,5 +255,7 @@ def _max_context(text: Json, model_type: str, sentence_config: Json) -> int | No
 def _needed(source: Json, *keys: str) -> int:
     value = first(source, *keys)
     if value is None:
-        raise ShapeUnknownError(keys[0])
+        raise ShapeUnknownError(
+            next(key for key in keys if not key.startswith("decoder_"))
+        )  # the common name
     return value

@@ -172,10 +172,21 @@ def test_an_index_is_a_cache_of_its_own_and_some_layers_have_none() -> None:
 
 
 def test_a_decoder_that_hears_is_asked_for_the_other_side_too() -> None:
-    shape = attention("whisper", 4, max_source_positions=1500, num_key_value_heads=16)
-    assert [(entry.kind, entry.window, len(entry.positions)) for entry in shape.cached] == [
-        (CacheKind.FULL, None, 4),
-        (CacheKind.CROSS, 1500, 4),
+    # Whisper large v3 turbo: 32 layers hear, 4 speak
+    config = {
+        "model_type": "whisper",
+        "d_model": 1280,
+        "encoder_layers": 32,
+        "num_hidden_layers": 32,
+        "decoder_layers": 4,
+        "decoder_attention_heads": 20,
+        "max_source_positions": 1500,
+        "vocab_size": 51_866,
+    }
+    shape = shapes.shape(config).attention
+    assert [(entry.kind, entry.window, len(entry.positions), entry.kv_heads) for entry in shape.cached] == [
+        (CacheKind.FULL, None, 4, 20),
+        (CacheKind.CROSS, 1500, 4, 20),
     ]
 
 
