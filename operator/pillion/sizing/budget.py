@@ -100,23 +100,19 @@ def divide(demand: Demand, *, total_bytes: int, utilization: float) -> Division:
         if demand.graphs and not demand.on_cpu
         else 0
     )
+    fragments = overheads.fragments_bytes(demand.model, demand.batch, compiled=demand.graphs)
     return Division(
         usable=math.floor(total_bytes * utilization),
         weights=held,
         activation=activation,
         graphs=graphs,
-        other=overheads.other_bytes(demand.model, demand.batch),
+        other=overheads.other_bytes(demand.model, demand.batch) + fragments,
         margin=margin.margin_bytes(
             weights=held,
             activation=activation,
             graphs=graphs,
             total=total_bytes,
-            fragments=margin.fragments_bytes(
-                version=demand.version,
-                compiled=demand.graphs,
-                max_num_seqs=demand.max_num_seqs if demand.samples else 0,
-                vocab_size=demand.model.vocab_size,
-            ),
+            fragments=fragments,
             quantized=demand.model.quantization is not None or demand.loading.online is not None,
             several=demand.tensor_parallel > 1,
             unified_memory=demand.unified_memory,

@@ -7,8 +7,7 @@ import math
 from typing import Final
 
 from pillion.facts import Basis, Fact
-from pillion.sizing import constants, versions
-from pillion.sizing.versions import Version
+from pillion.sizing import constants
 
 PLAIN_WEIGHTS: Final = Fact(
     value=0.003,
@@ -48,36 +47,18 @@ SEVERAL_GPUS: Final = Fact(
     source="1.38 GiB with two H200 where 0.55 is expected; 2.53 with eight GPUs where 1.8 is",
 )
 UNIFIED_MEMORY: Final = Fact(
-    value=6.0,
+    value=5.0,
     unit="GiB",
     basis=Basis.MEASURED,
-    source="5.72 GiB on a GB10 in vllm-049, 8.29 on a Jetson in vllm-065",
+    source="8.29 GiB on a Jetson in vllm-065 where 4 are expected; more in vllm-006",
     holds_for="memory that processor and accelerator share",
 )
-FRAGMENTS: Final = Fact(
-    value=46.0,
-    unit="bytes x max_num_seqs x vocabulary, up to 1.8 GiB",
-    basis=Basis.FITTED,
-    source="a compiled model had 1.8 GiB less than its eager twin (vllm-117 and 114, 0.27.1): freed blocks of the dry "
-    "run that a small tensor holds count as consumed; nothing with one sequence (vllm-103 to 111, 0.28.0)",
-    holds_for="vLLM 0.27 to 0.30 without --enforce-eager",
-)
-FRAGMENTS_LIMIT: Final = 1.8
 ESTIMATED_WEIGHTS: Final = Fact(
     value=0.05,
     unit="x weights",
     basis=Basis.ASSUMED,
     source="weights of an architecture that is not known, from its dimensions alone",
 )
-
-
-def fragments_bytes(*, version: Version, compiled: bool, max_num_seqs: int, vocab_size: int) -> int:
-    """What freed blocks of the dry run may hold back, where the engine counts them."""
-    counted = versions.CONSUMED_AS_MEASURED <= version < versions.WHOLE_BLOCKS_IN_DRY_RUN
-    if not compiled or not counted:
-        return 0
-    limit = FRAGMENTS_LIMIT * constants.GIB
-    return math.ceil(min(limit, FRAGMENTS.value * max_num_seqs * vocab_size))
 
 
 def margin_bytes(
@@ -97,7 +78,7 @@ def margin_bytes(
         weights * (QUANTIZED_WEIGHTS.value if quantized else PLAIN_WEIGHTS.value)
         + activation * ACTIVATION.value
         + graphs * GRAPHS.value
-        + fragments
+        + fragments  # as much again as is expected
         + min(constants.gib(ALWAYS), total * ALWAYS_AT_MOST)
         + (constants.gib(SEVERAL_GPUS) if several else 0)
         + (constants.gib(UNIFIED_MEMORY) if unified_memory else 0)

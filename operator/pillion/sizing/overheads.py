@@ -145,6 +145,15 @@ def other_bytes(model: ModelFacts, batch: Batch) -> int:
     return constants.gib(communication(batch)) + _penalty_bytes(model, batch)
 
 
+def fragments_bytes(model: ModelFacts, batch: Batch, *, compiled: bool) -> int:
+    """What freed blocks of the dry run hold back, where the engine counts them as consumed."""
+    counted = versions.CONSUMED_AS_MEASURED <= batch.version < versions.WHOLE_BLOCKS_IN_DRY_RUN
+    if not compiled or not counted or not batch.samples:
+        return 0
+    limit = constants.FRAGMENTS_LIMIT * constants.GIB
+    return math.ceil(min(limit, constants.FRAGMENTS.value * batch.max_num_seqs * model.vocab_size))
+
+
 def communication(batch: Batch) -> Fact:
     """Memory outside the framework, on each accelerator; on CPU the engine itself."""
     if batch.on_cpu:

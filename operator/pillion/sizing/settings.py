@@ -148,15 +148,17 @@ def _cache_in_fp8(request: EstimateRequest, version: Version) -> bool:
     by_checkpoint = (
         version >= versions.CACHE_AS_CHECKPOINT_SAYS and stored is not None and stored.kv_cache_fp8
     )
-    return by_checkpoint or _fp8_by_architecture(request, version)
+    return by_checkpoint or fp8_by_architecture(
+        request.model, version=version, capability=request.compute_capability
+    )
 
 
-def _fp8_by_architecture(request: EstimateRequest, version: Version) -> bool:
+def fp8_by_architecture(model: ModelFacts, *, version: Version, capability: tuple[int, int] | None) -> bool:
     """Whether "auto" is 8 bit for the sake of a model's kernels.
 
     Source: model_executor/models/config.py of vLLM 0.11.0 (DeepSeek V3.2) and 0.33.0 (GLM 5), models/deepseek_v4.
     """
-    name, capability = request.model.architecture or "", request.compute_capability
+    name = model.architecture or ""
     if name.startswith("DeepseekV4"):
         return True
     if name.startswith("DeepseekV32"):
