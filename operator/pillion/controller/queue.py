@@ -24,7 +24,7 @@ LONGEST_WAIT_SECONDS = 75.0
 TOGETHER_SECONDS = 15.0
 
 Clock = Callable[[], float]
-Work = Callable[[Key], Awaitable[None]]
+Work = Callable[[Key], Awaitable[float | None]]  # seconds for which the key is not looked at again, if any
 
 
 @dataclass(slots=True)
@@ -45,12 +45,13 @@ class WorkQueue:
     _working: set[Key] = field(default_factory=set)
     _again: set[Key] = field(default_factory=set)
     _waiting: dict[Key, _Waiting] = field(default_factory=dict)
+    _resting: dict[Key, float] = field(default_factory=dict)  # until when
     _heap: list[tuple[float, Key]] = field(default_factory=list)
     _heap_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, key: Key) -> None:
         """Have a key looked at as soon as a worker is free."""
-        if key in self._working:
+        if key in self._working or key in self._resting:
             self._again.add(key)
         elif key not in self._queued:
             self._queued.add(key)
@@ -63,8 +64,7 @@ class WorkQueue:
         if waiting.due and waiting.due <= due:
             return
         waiting.due = due
-        heapq.heappush(self._heap, (due, key))
-        self._heap_changed.set()
+        self._put_off(key, due)
 
     def wait(self, key: Key) -> float:
         """Have a key looked at after its back-off, which doubles from 0.2 s; the seconds are returned.
@@ -103,16 +103,28 @@ class WorkQueue:
             key = await self._ready.get()
             self._queued.discard(key)
             self._working.add(key)
+            rest = None
             try:
-                await work(key)
+                rest = await work(key)
             except Exception:
                 logger.exception("%s: an unexpected error; it is tried again", key)
                 self.wait(key)
             finally:
                 self._working.discard(key)
-            if key in self._again:
-                self._again.discard(key)
-                self.add(key)
+            if rest:
+                self._resting[key] = self.clock() + rest
+                self._put_off(key, self._resting[key])
+            self._add_again(key)
+
+    def _add_again(self, key: Key) -> None:
+        """What arrived for a key meanwhile is looked at, once."""
+        if key in self._again and key not in self._resting:
+            self._again.discard(key)
+            self.add(key)
+
+    def _put_off(self, key: Key, due: float) -> None:
+        heapq.heappush(self._heap, (due, key))
+        self._heap_changed.set()
 
     async def _release(self) -> None:
         while True:
@@ -124,6 +136,9 @@ class WorkQueue:
                 now = self.clock()
                 while self._heap and self._heap[0][0] <= now:
                     due, key = heapq.heappop(self._heap)
+                    if self._resting.get(key) == due:
+                        del self._resting[key]
+                        self._add_again(key)
                     waiting = self._waiting.get(key)
                     if waiting is not None and waiting.due == due:
                         waiting.due = 0.0

@@ -40,6 +40,12 @@ from pillion.kube.resources import Resource
 
 __all__ = ["Reconciler"]
 
+# Each of a model's pods raises some events while it starts, and a look goes through all of them. Where they are many, a
+# status that counts them is written for many events at once.
+FEW_PODS = 20
+REST_SECONDS_A_POD = 0.005
+LONGEST_REST_SECONDS = 5.0
+
 logger = logging.getLogger(__name__)
 
 Raw = dict[str, Any]
@@ -73,8 +79,8 @@ class Reconciler:
         self._plan_again_at: dict[Key, float] = {}
         self.probes = Probes(changed=queue.add)
 
-    async def reconcile(self, key: Key) -> None:
-        """Do everything that is due for a key.
+    async def reconcile(self, key: Key) -> float:
+        """Do everything that is due for a key; answers the seconds until it is worth a look again.
 
         Errors of the API server are logged and tried again with a back-off; what people can mend is in the status.
         """
@@ -86,6 +92,8 @@ class Reconciler:
             logger.warning("%s: %s", key, error)
             self._queue.wait(key)
         self._metrics.duration.observe(self._clock() - started)
+        pods = self._store.count_pods(key)
+        return 0.0 if pods <= FEW_PODS else min(pods * REST_SECONDS_A_POD, LONGEST_REST_SECONDS)
 
     async def _reconcile(self, key: Key) -> None:
         world = await self._observe(key)

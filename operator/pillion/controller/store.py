@@ -198,6 +198,10 @@ class Store:
         """Pods that carry the model's marker."""
         return self._of_model(resources.PODS, key)
 
+    def count_pods(self, key: Key) -> int:
+        """How many carry the model's marker."""
+        return len(self._by_model[resources.PODS.kind].get(key, ()))
+
     def marked_with(self, key: Key) -> list[tuple[Resource, Raw]]:
         """Workloads that carry a marker which the operator wrote for this model."""
         return [

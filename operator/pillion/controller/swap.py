@@ -103,7 +103,7 @@ def next_step(
     """
     ordered = sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))
     told = [pod for pod in ordered if pod_facts.served_hash_of(pod, model) == wanted]
-    untold = [pod for pod in ordered if pod not in told]
+    untold = [pod for pod in ordered if pod_facts.served_hash_of(pod, model) != wanted]
 
     def report(pod: Raw) -> EngineReport | None:
         return engines.get(pod["metadata"]["uid"])

@@ -5,6 +5,7 @@ ModelSidecar can come too early (seen 12 times in 60). So what was missed is loo
 a pod is replaced is the controller's decision.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,8 +52,13 @@ def missed_pods(candidates: Iterable[Mapping[str, Any]], sidecar: Mapping[str, A
 def injected_revision(pod: Mapping[str, Any], model: str) -> str | None:
     """The revision in the instruction that admission stamped on the pod; None where none can be read."""
     text = pods.annotations(pod).get(names.engine_annotation(model))
+    return _revision_in(text) if text else None
+
+
+@functools.lru_cache(maxsize=256)  # the pods of a model carry the same instruction
+def _revision_in(text: str) -> str | None:
     try:
-        told = json.loads(text) if text else {}
+        told = json.loads(text)
     except ValueError:
         return None
     found = told.get("revision") if isinstance(told, dict) else None

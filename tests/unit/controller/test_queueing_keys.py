@@ -88,6 +88,27 @@ def test_the_back_off_doubles_up_to_a_longest_wait_and_starts_anew_when_settled(
     assert queue.wait(A) == 0.2
 
 
+async def test_what_arrives_for_a_key_that_rests_is_looked_at_once_afterwards() -> None:
+    loop = asyncio.get_running_loop()
+    queue = WorkQueue(loop.time)
+    looks: list[Key] = []
+
+    async def work(key: Key) -> float:
+        looks.append(key)
+        return 0.05 if len(looks) == 1 else 0.0
+
+    async with running(queue, work):
+        queue.add(A)
+        await until(lambda: looks == [A] and A in queue._resting)
+        for _ in range(5):
+            queue.add(A)
+        queue.add(B)
+        await until(lambda: B in looks)
+        assert looks == [A, B]  # another key need not wait
+        await until(lambda: len(looks) == 3 and not queue._resting)
+    assert looks == [A, B, A]
+
+
 def test_long_waits_end_together() -> None:
     clock = Clock()
     queue = WorkQueue(clock)
