@@ -241,3 +241,53 @@ def test_parameters_equal_the_published_total(config: dict[str, Any], parameters
     )
     assert facts.parameters == parameters
     assert facts.known_architecture
+
+
+@pytest.mark.parametrize(
+    ("sizes", "gib"),
+    [
+        pytest.param(
+            {
+                "num_hidden_layers": 60,
+                "hidden_size": 5376,
+                "intermediate_size": 21504,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 16,
+                "num_global_key_value_heads": 4,
+            },
+            58.25,
+            id="Gemma-4-31B: keys that are values where attention is global",
+        ),
+        pytest.param(
+            {
+                "num_hidden_layers": 30,
+                "hidden_size": 2816,
+                "intermediate_size": 2112,
+                "num_attention_heads": 16,
+                "num_key_value_heads": 8,
+                "num_global_key_value_heads": 2,
+                "enable_moe_block": True,
+                "num_experts": 128,
+                "top_k_experts": 8,
+                "moe_intermediate_size": 704,
+            },
+            48.07,
+            id="Gemma-4-26B-A4B: experts beside the feed-forward",
+        ),
+    ],
+)
+def test_the_files_of_a_checkpoint_are_as_large_as_computed(sizes: dict[str, int], gib: float) -> None:
+    tower = {
+        "model_type": "gemma4_vision",
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "head_dim": 72,
+    }
+    text = {"model_type": "gemma4_text", "head_dim": 256, "attention_k_eq_v": True, **sizes}
+    config = {"model_type": "gemma4", "text_config": text, "vision_config": tower, "dtype": "bfloat16"}
+    facts = understanding.facts(
+        Documents(repo="a/model", commit="", files=(), config=config, without_weights=True)
+    )
+    assert facts.weights.stored_bytes / 2**30 == pytest.approx(gib, abs=0.01)
