@@ -1,7 +1,8 @@
 """How does the operator run: which objects does it follow, and what happens on an event?
 
-Events only keep the object and queue the keys that are interested. Nothing is decided before everything that exists
-has been listed: half of the world looks like another one.
+kopf tells of ModelDeployments; of all else a list and a watch do, one for each kind. Events only keep the object and
+queue the keys that are interested. Nothing is decided before everything that exists has been listed: half of the world
+looks like another one.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from pillion import injection
 from pillion.api import names
 from pillion.controller import health
 from pillion.controller.metrics import Metrics
+from pillion.controller.own_kind import OwnKind
 from pillion.controller.queue import WorkQueue
 from pillion.controller.reconcile import Reconciler
 from pillion.controller.settings import Settings
@@ -31,9 +33,8 @@ __all__ = ["OperatorError", "run"]
 logger = logging.getLogger(__name__)
 
 LEASE = "pillion-operator"
-# What is watched, and by which labels.
-WATCHED = {
-    resources.MODEL_DEPLOYMENTS: "",
+# What is followed beside the own kind, and by which labels.
+FOLLOWED = {
     resources.MODEL_SIDECARS: "",
     **dict.fromkeys(resources.WORKLOADS, f"{names.MARKED_LABEL}={names.MARKED}"),
     resources.PODS: names.INJECT_LABEL,
@@ -53,9 +54,7 @@ async def run(settings: Settings, *, kubeconfig: str | None = None, context: str
         OperatorError: the CRDs are not installed, or the lease was lost.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _stop_on_signals(stop)
     cluster = await Cluster.connect(kubeconfig, context)
     metrics, state = Metrics(), health.State()
     server = await health.serve(settings, metrics, state)
@@ -86,6 +85,12 @@ async def run(settings: Settings, *, kubeconfig: str | None = None, context: str
     finally:
         await server.cleanup()
         await cluster.close()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None], state: health.State) -> None:
@@ -125,7 +130,7 @@ async def _operate(
     metrics.due.set_function(lambda: len(queue))
     metrics.waiting.set_function(lambda: queue.waiting)
     all_listed = asyncio.Event()
-    watching = asyncio.create_task(_follow(cluster, Watching(store, queue), all_listed))
+    watching = asyncio.create_task(_follow(cluster, Watching(store, queue), all_listed, stop))
     work = asyncio.create_task(_work_after(all_listed, queue, reconciler, settings))
     stopped = asyncio.create_task(stop.wait())
     state.leading = True
@@ -144,14 +149,18 @@ async def _operate(
         await recorder.drain()
 
 
-async def _follow(cluster: Cluster, watching: Watching, all_listed: asyncio.Event) -> None:
-    listed = {resource: asyncio.Event() for resource in WATCHED}
+async def _follow(
+    cluster: Cluster, watching: Watching, all_listed: asyncio.Event, stop: asyncio.Event
+) -> None:
+    own = OwnKind(cluster, watching)
+    listed = {resource: asyncio.Event() for resource in FOLLOWED}
     async with asyncio.TaskGroup() as group:
-        for resource, labels in WATCHED.items():
+        group.create_task(own.follow(signals=lambda: _stop_on_signals(stop)))
+        for resource, labels in FOLLOWED.items():
             group.create_task(
                 following.follow(cluster, resource, watching, labels=labels, listed=listed[resource])
             )
-        for event in listed.values():
+        for event in (own.listed, *listed.values()):
             await event.wait()
         # What is there now stays for long: the collector need not look through it again and again.
         gc.collect()

@@ -7,12 +7,13 @@ everything is listed anew, and whoever follows is told all there is, so that it 
 
 import asyncio
 import logging
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from pillion.kube.client import Cluster, Gone, KubeError, Raw
 from pillion.kube.resources import Resource
 
-__all__ = ["Follower", "follow"]
+__all__ = ["RETRY_SECONDS", "Follower", "complete", "follow"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ async def follow(
         try:
             if version is None:
                 objects, version = await cluster.snapshot(resource, labels=labels)
-                follower.listed(resource, [_complete(resource, obj) for obj in objects], int(version))
+                follower.listed(resource, [complete(resource, obj) for obj in objects], int(version))
                 listed.set()
             async for kind, obj in cluster.watch(resource, version, labels=labels):
                 version, failures = obj["metadata"]["resourceVersion"], 0
@@ -60,6 +61,6 @@ async def follow(
             await asyncio.sleep(seconds)
 
 
-def _complete(resource: Resource, obj: Raw) -> Raw:
-    """Objects of a list do not say their kind."""
+def complete(resource: Resource, obj: Mapping[str, Any]) -> Raw:
+    """An object with its kind, which those of a list do not say."""
     return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
