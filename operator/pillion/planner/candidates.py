@@ -32,6 +32,7 @@ SMALL_ENCODER: Final = Fact(
 PLAIN = "None"
 FP8 = "FP8"
 SIXTEEN_BIT = 16
+BFLOAT16_FROM = (8, 0)  # compute capability
 FULL_FP8_FROM = (8, 9)  # compute capability; below it FP8 weights are widened while computing
 # What engines make of plain weights while they load them, and its bits. MXFP8 takes 3 % more than FP8 and loses no
 # less, so that it never comes first: it is looked at where it is asked for.
@@ -210,13 +211,20 @@ def _counts(model: ModelFacts, pool: AcceleratorPool, spec: ModelDeploymentSpec)
 
 
 def _kv_cache_dtypes(form: _Form, spec: ModelDeploymentSpec, pool: AcceleratorPool) -> tuple[str | None, ...]:
-    """The KV cache's element types: the pin, or the engine's own choice and, for Economy, FP8 beside it."""
+    """The KV cache's element types: the pin, or the engine's own choice and, for Economy, FP8 beside it.
+
+    The engine follows a checkpoint that declares FP8 on every accelerator. Where none of its kernels is sure to compute
+    that, 16 bit is asked for by name.
+    """
     pinned = KV_CACHE_DTYPES.get(spec.serving.kv_cache_dtype)
     if pinned is not None:
         return (pinned,)
-    full_fp8 = pool.compute_capability is not None and pool.compute_capability >= FULL_FP8_FROM
-    stored = form.model.quantization
-    declared = stored is not None and stored.kv_cache_fp8
-    if spec.quantization.policy is Policy.ECONOMY and full_fp8 and not declared and not form.model.is_encoder:
+    capability, stored = pool.compute_capability, form.model.quantization
+    if stored is not None and stored.kv_cache_fp8:
+        if capability is None or capability >= FULL_FP8_FROM:
+            return (None,)
+        return ("bfloat16" if capability >= BFLOAT16_FROM else "float16",)
+    full_fp8 = capability is not None and capability >= FULL_FP8_FROM
+    if spec.quantization.policy is Policy.ECONOMY and full_fp8 and not form.model.is_encoder:
         return (None, "fp8")
     return (None,)

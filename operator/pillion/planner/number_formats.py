@@ -6,17 +6,17 @@ else in 32 bit; FP8 as it is, and widened while computing.
 
 from typing import Final
 
-from pillion.planner.candidates import FP8, FULL_FP8_FROM, Candidate
+from pillion.planner.candidates import BFLOAT16_FROM, FP8, FULL_FP8_FROM, Candidate
 from pillion.sizing import settings, weights
+from pillion.sizing.versions import Version
 
-_BFLOAT16_FROM: Final = (8, 0)  # compute capability
 _THIRTY_TWO_BIT_BYTES: Final = 4
 
 
 def lacks_bfloat16(candidate: Candidate) -> bool:
     """Whether the device lacks the number format that the model is published in."""
     capability = candidate.capability
-    return candidate.model.dtype == "bfloat16" and capability is not None and capability < _BFLOAT16_FROM
+    return candidate.model.dtype == "bfloat16" and capability is not None and capability < BFLOAT16_FROM
 
 
 def widens_fp8(candidate: Candidate) -> bool:
@@ -27,24 +27,26 @@ def widens_fp8(candidate: Candidate) -> bool:
 
 def plain_bytes(candidate: Candidate) -> int:
     """Bytes of an element that is not quantized."""
-    if lacks_bfloat16(candidate) and candidate.model.model_type in settings.NO_FLOAT16:
+    capability = candidate.capability
+    narrow = capability is not None and capability < BFLOAT16_FROM
+    if narrow and candidate.model.model_type in settings.NO_FLOAT16:
         return _THIRTY_TWO_BIT_BYTES
     return weights.SIXTEEN_BIT_BYTES
 
 
-def cache_bytes(candidate: Candidate) -> int:
+def cache_bytes(candidate: Candidate, version: Version) -> int:
     """Bytes of an element of the KV cache.
 
-    The engine follows a checkpoint that declares FP8 keys and values; elsewhere two bytes are the safe figure.
+    The engine follows a checkpoint that declares FP8 keys and values, and takes 8 bit by itself for some architectures;
+    elsewhere two bytes are the safe figure.
     """
     if candidate.kv_cache_quantized:
         return 1
+    if candidate.kv_cache_dtype is not None:
+        return plain_bytes(candidate)
     capability, stored = candidate.capability, candidate.model.quantization
     follows = (
-        candidate.kv_cache_dtype is None
-        and stored is not None
-        and stored.kv_cache_fp8
-        and capability is not None
-        and capability >= FULL_FP8_FROM
+        stored is not None and stored.kv_cache_fp8 and capability is not None and capability >= FULL_FP8_FROM
     )
-    return 1 if follows else plain_bytes(candidate)
+    by_itself = settings.fp8_by_architecture(candidate.model, version=version, capability=capability)
+    return 1 if follows or (capability is not None and by_itself) else plain_bytes(candidate)

@@ -42,7 +42,7 @@ def made(trial: Trial) -> Plan:
         context_tokens=_context_tokens(trial),
         promised_context_tokens=granted.context_tokens,
         concurrency=granted.concurrency,
-        max_num_seqs=_sequences(trial),
+        max_num_seqs=share.demand.max_num_seqs,
         max_num_batched_tokens=_batched_tokens(trial),
         gpu_memory_utilization=trial.utilization if pool else None,
         kv_cache_bytes=_explicit_cache_bytes(trial) if explicit_cache and share.layout else None,
@@ -105,16 +105,6 @@ def _cache_tokens(trial: Trial) -> int | None:
 def _explicit_cache_bytes(trial: Trial) -> int:
     """KV cache that is asked for by name: the promise on CPU, all of its share on a shared accelerator."""
     return trial.kv_cache_bytes if trial.candidate.pool is None else trial.share.division.room
-
-
-def _sequences(trial: Trial) -> int:
-    """Sequences at once; where each needs a state of its own, no more than there is room for."""
-    sequences, layout = trial.share.demand.max_num_seqs, trial.share.layout
-    if layout is None or not layout.recurrent_groups:
-        return sequences
-    granted = trial.share.granted
-    held = layout.concurrency(context_tokens=1, room_bytes=max(0, trial.share.division.room))
-    return max(granted.concurrency if granted else 1, min(sequences, held))
 
 
 def _batched_tokens(trial: Trial) -> int | None:

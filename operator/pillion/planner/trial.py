@@ -135,7 +135,16 @@ class Trial:
                 best = (shortfall, share)
             if not any(shortfall):
                 break
-        return share if best is None else best[1]
+        return share if best is None else self._no_more_than_states(best[1])
+
+    def _no_more_than_states(self, share: Share) -> Share:
+        """The same with fewer sequences, where each needs a state of its own and there is not room for so many."""
+        layout, granted = share.layout, share.granted
+        if layout is None or granted is None or not layout.recurrent_groups:
+            return share
+        held = layout.concurrency(context_tokens=1, room_bytes=max(0, share.division.room))
+        fewer = max(granted.concurrency, held)
+        return self._share(fewer) if fewer < share.demand.max_num_seqs else share
 
     @functools.cached_property
     def sizes(self) -> resources.Sizes:
@@ -263,7 +272,7 @@ class Trial:
                 version=self.version,
                 capability=self.candidate.capability,
             ),
-            kv_element_bytes=number_formats.cache_bytes(self.candidate),
+            kv_element_bytes=number_formats.cache_bytes(self.candidate, self.version),
             max_num_seqs=sequences,
             batched_tokens=self._batched_tokens(sequences),
             samples=self._samples,

@@ -8,7 +8,7 @@ import pytest
 
 from pillion import planner
 from pillion.api.reasons import Reason
-from pillion.facts import ModelFacts
+from pillion.facts import ModelFacts, Quantization
 from tests.unit.hardware import nodes
 from tests.unit.planner import worlds
 from tests.unit.planner.worlds import A10G, A100, H100, L4, PLAIN, T4
@@ -159,6 +159,30 @@ def test_economy_takes_an_8_bit_kv_cache_where_it_gives_more_requests_and_says_s
     assert Reason.KV_CACHE_QUANTIZED in {warned.reason for warned in answer.warnings}
     balanced = worlds.planned(worlds.QWEN3_8B, on=[L4], quantization={"method": "None"})
     assert balanced.plan.kv_cache_dtype is None
+
+
+@pytest.mark.parametrize(
+    ("there", "expected", "element_bytes"),
+    [
+        pytest.param(L4, None, 1, id="where it is computed, by the engine's own choice"),
+        pytest.param(A100, "bfloat16", 2, id="on Ampere as 16 bit, by name"),
+        pytest.param(T4, "float16", 2, id="on Turing in the 16 bit that it has"),
+    ],
+)
+def test_an_8_bit_kv_cache_that_the_checkpoint_declares(
+    there: dict[str, Any], expected: str | None, element_bytes: int
+) -> None:
+    declaring = dataclasses.replace(
+        worlds.QWEN3_8B_FP8,
+        quantization=Quantization(
+            method="modelopt", scheme="FP8", bits=8, calibrated=True, kv_cache_fp8=True
+        ),
+    )
+    answer = worlds.planned(declaring, on=[there], serving={"contextLength": 4096, "concurrency": 2})
+    assert answer.plan.kv_cache_dtype == expected
+    tokens = 36 * 2 * 8 * 128 * element_bytes  # layers x (key and value) x KV heads x dimension
+    assert answer.plan.memory.kv_cache == pytest.approx(2 * 4096 * tokens, rel=0.01)
+    assert Reason.KV_CACHE_QUANTIZED not in {warned.reason for warned in answer.warnings}
 
 
 def test_a_pinned_kv_cache_is_taken_everywhere() -> None:

@@ -1,0 +1,74 @@
+"""Every published model of the corpus gets a plan that an engine would make true, or a refusal in sentences."""
+
+import pytest
+
+from pillion import hardware, planner, sizing
+from pillion.facts import ModelFacts, understanding
+from pillion.facts.documents import Documents
+from tests.corpus import models
+from tests.unit.planner import worlds
+
+NODES = {product: hardware.imagined(product, 8) for product in ("Tesla-T4", "NVIDIA-L4", "NVIDIA-H200")}
+
+
+def facts(line: object) -> ModelFacts:
+    assert isinstance(line, dict)
+    return understanding.facts(
+        Documents(
+            repo=line["model"],
+            commit="0" * 40,
+            config=models.config(line),
+            files=(),
+            tokenizer_config={"chat_template": "{{ messages }}"},
+            without_weights=True,
+        )
+    )
+
+
+@pytest.mark.parametrize("product", list(NODES))
+def test_published_models(product: str) -> None:
+    there = NODES[product]
+    planned = 0
+    for line in models.lines():
+        model = facts(line)
+        answer = planner.plan(
+            planner.PlanRequest(
+                spec=worlds.spec(model, hardware={"maxPerPod": 8}),
+                name="chat",
+                checkpoints=(model,),
+                inventory=there,
+                target=planner.TargetShape(pods=1),
+            )
+        )
+        if isinstance(answer, planner.NotPlanned):
+            assert answer.message.endswith((".", ")")), (model.repo, answer.message)
+            continue
+        planned += 1
+        plan = answer.plan
+        assert plan.memory.kv_cache + plan.memory.weights <= plan.memory.usable
+        if model.is_encoder:
+            continue
+        estimate = sizing.estimate(
+            sizing.EstimateRequest(
+                model=model,
+                gpu_memory_bytes=plan.memory.total,
+                product=plan.product,
+                compute_capability=there.accelerators[0].compute_capability,
+                tensor_parallel=plan.tensor_parallel,
+                engine_version=plan.engine_version,
+                gpu_memory_utilization=plan.gpu_memory_utilization,
+                max_model_len=plan.context_tokens,
+                max_num_seqs=plan.max_num_seqs,
+                max_num_batched_tokens=plan.max_num_batched_tokens,
+                quantization=plan.on_the_fly,
+                kv_cache_dtype=plan.kv_cache_dtype,
+            )
+        )
+        assert estimate.fits, (model.repo, estimate.reasons)
+        assert estimate.weights_bytes == plan.memory.weights, model.repo
+        assert estimate.kv_cache_tokens is not None
+        assert plan.kv_cache_tokens is not None
+        # A tower's dry run is charged for the model's own length, before it is known how much shorter requests will be.
+        assert estimate.kv_cache_tokens >= 0.98 * plan.kv_cache_tokens, model.repo
+        assert model.multimodal or estimate.kv_cache_tokens <= 1.02 * plan.kv_cache_tokens, model.repo
+    assert planned > 100
