@@ -361,17 +361,6 @@ ALL: dict[str, Tiny] = {
             norm_eps=1e-5,
         )
     ),
-    "gated delta nets, Olmo Hybrid": Tiny(
-        config=model(
-            "OlmoHybridForCausalLM",
-            "olmo_hybrid",
-            **{**DELTA, "linear_num_key_heads": 8},
-            layer_types=[
-                *["linear_attention", "linear_attention", "linear_attention", "full_attention"] * 2,
-                "full_attention",
-            ],
-        )
-    ),
     "windows with fewer heads, MiMo V2": Tiny(
         config=model(
             "MiMoV2FlashForCausalLM",
