@@ -8,14 +8,13 @@ needed for, and stands in the workload's pod template; the *instruction* can be 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 from pillion import engines
 from pillion.api import names
 from pillion.injection import sidecars
 from pillion.injection.inject import inject
-from pillion.injection.pods import Raw
+from pillion.injection.pods import Raw, copied
 
 PLACEHOLDER_KEY = "pillion"  # SDKs of OpenAI refuse to start without a key; the engine asks for none
 
@@ -76,9 +75,9 @@ def compile_sidecar(
     spec: Raw = {
         "formatVersion": sidecars.FORMAT_VERSION,
         "modelGate": str(gate),
-        "container": deepcopy(rendering.container),
-        "startupProbe": deepcopy(rendering.startup_probe),
-        "volumes": deepcopy(list(rendering.volumes)),
+        "container": copied(rendering.container),
+        "startupProbe": copied(rendering.startup_probe),
+        "volumes": copied(list(rendering.volumes)),
         "environment": environment,
     }
     if tolerations:
@@ -118,8 +117,8 @@ def with_instruction(sidecar: Mapping[str, Any], instruction: str) -> Raw:
     told = {**json.loads(instruction), "revision": sidecars.revision(sidecar)}
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return {
-        **deepcopy(dict(sidecar)),
-        "spec": {**deepcopy(dict(sidecars.spec(sidecar))), "instruction": text},
+        **copied(dict(sidecar)),
+        "spec": {**copied(dict(sidecars.spec(sidecar))), "instruction": text},
     }
 
 
@@ -150,7 +149,7 @@ def dry_run_template(sidecar: Mapping[str, Any], pod_template: Mapping[str, Any]
             by itself is, because the engine has the most fields there: the init container's, and its startup
             probe.
     """
-    template: Raw = deepcopy(dict(pod_template)) if pod_template else {}
+    template: Raw = dict(pod_template) if pod_template else {}
     template.setdefault(
         "spec", {"restartPolicy": "Never", "containers": [{"name": "application", "image": "application"}]}
     )

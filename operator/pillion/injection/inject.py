@@ -6,7 +6,6 @@ to one result.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from copy import deepcopy
 from typing import Any, TypeAlias
 
 from pillion.api import names
@@ -105,10 +104,10 @@ def inject(
     The order of the ModelSidecars changes nothing but the order of what is added (the API server's is
     random).
     """
-    result: Raw = deepcopy(dict(pod))
+    result: Raw = pods.copied(dict(pod))
     for sidecar in sidecars_of_namespace:
         if why_not(result, sidecar, excluded_namespaces=excluded_namespaces) is None:
-            _add_engine(result, deepcopy(dict(sidecar)))
+            _add_engine(result, pods.copied(dict(sidecar)))
     return result
 
 

@@ -6,15 +6,26 @@ as a pod.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 from pillion.api import names
 
 Raw: TypeAlias = dict[str, Any]
+Json = TypeVar("Json")
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"  # the kubelet's, on the API object of a static pod
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 OS_LABEL = "kubernetes.io/os"
+
+
+def copied(value: Json) -> Json:
+    """A copy of plain JSON, all the way down; `copy.deepcopy` takes four times as long, for its bookkeeping."""
+    found: object = value
+    if isinstance(value, dict):
+        found = {key: copied(item) for key, item in value.items()}
+    elif isinstance(value, list):
+        found = [copied(item) for item in value]
+    return cast("Json", found)
 
 
 def labels(pod: Mapping[str, Any]) -> Mapping[str, str]:
