@@ -68,8 +68,12 @@ def find(name: str) -> GpuModel | None:
     """The card that a name means, or None where it is nobody's or several cards'.
 
     Accepted are the names of the table and of the label `nvidia.com/gpu.product`, with the suffixes that say slice
-    (`-MIG-1g.5gb`) and share (`-SHARED`), in any case, and the same without the maker (L4, RTX-4090, H100).
+    (`-MIG-1g.5gb`) and share (`-SHARED`), in any case, and the same without the maker (L4, RTX-4090, H100). Of a
+    name with a remark, "DGX Spark (GB10)", either part may be it.
     """
+    outside, opened, inside = name.partition("(")
+    if opened:
+        return find(outside) or find(inside.partition(")")[0])
     named = products.parsed(name.strip().replace(" ", "-"))
     row = by_product(named.card) or _by_short_name(named.card)
     if row is None:

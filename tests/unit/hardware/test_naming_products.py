@@ -20,6 +20,8 @@ GIB = 2**30
         pytest.param("A100-40GB", "NVIDIA-A100-SXM4-40GB", id="told apart by memory"),
         pytest.param("MI300X", "AMD_Instinct_MI300X_OAM", id="AMD"),
         pytest.param("L4-SHARED", "NVIDIA-L4-SHARED", id="a share"),
+        pytest.param("DGX Spark (GB10)", "NVIDIA-GB10", id="behind the machine's name"),
+        pytest.param("Arc Pro B70 (32 GiB)", "Arc_Pro_B70", id="before a remark"),
         pytest.param(
             "A100-40GB-MIG-1g.5gb", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb", id="a slice of a card's short name"
         ),
