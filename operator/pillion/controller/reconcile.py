@@ -10,6 +10,7 @@ where a plan is needed.
 """
 
 import asyncio
+import dataclasses
 import datetime
 import logging
 from collections.abc import Callable, Iterable
@@ -103,6 +104,9 @@ class Reconciler:
             - self._clock()
         )
         actions = decide(world, eviction_allowed_in=allowed_in)
+        if actions.evict is not None and self.probes.asking(key):
+            # First what the engines say, so that the status tells of the pod before it goes; the answer comes here.
+            actions = dataclasses.replace(actions, evict=None)
         result = await self._act.carry_out(world, actions)
         self._watch_replacements(world, result)
         if world.deployment is None:
