@@ -146,7 +146,6 @@ class Act:
         for config_map in list(self._store.all(resources.CONFIG_MAPS, namespace)):
             if config_map["metadata"]["name"] not in mounted:
                 await self._cluster.delete(resources.CONFIG_MAPS, namespace, config_map["metadata"]["name"])
-                self._store.remove(resources.CONFIG_MAPS, config_map)
 
     async def _mark(self, world: World, mark: Mark) -> Raw:
         body = injection.marker_patch(mark.workload, model=world.name, revision=mark.revision)

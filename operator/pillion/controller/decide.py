@@ -228,6 +228,9 @@ def _replace_missed(
     """The one pod to evict now, or the seconds after which to look again."""
     if busy or world.sidecar is None or world.strategy is UpdateStrategyType.ON_DELETE:
         return None, None
+    if world.asking:
+        # First what the engines say, so that the status tells of the pod before it goes; the answer comes here.
+        return None, None
     found = injection.missed_pods(world.pods, world.sidecar)
     missed = [one for one in found if one.replaceable]
     if not missed or not _at_rest(world) or any(replacement(world, one.pod) for one in found):

@@ -10,7 +10,6 @@ where a plan is needed.
 """
 
 import asyncio
-import dataclasses
 import datetime
 import logging
 from collections.abc import Callable, Iterable
@@ -104,9 +103,6 @@ class Reconciler:
             - self._clock()
         )
         actions = decide(world, eviction_allowed_in=allowed_in)
-        if actions.evict is not None and self.probes.asking(key):
-            # First what the engines say, so that the status tells of the pod before it goes; the answer comes here.
-            actions = dataclasses.replace(actions, evict=None)
         result = await self._act.carry_out(world, actions)
         self._watch_replacements(world, result)
         if world.deployment is None:
@@ -161,6 +157,7 @@ class Reconciler:
             marked=marked,
             pods=pods,
             engines=self.probes.reports(key),
+            asking=self.probes.asking(key),
             unreachable=self.probes.unreachable(key),
             evicted_beside=self._evicted_beside.get(key),
             config_maps=frozenset(
@@ -238,7 +235,7 @@ class Reconciler:
 
     async def _report(self, world: World, actions: Actions, result: Result) -> None:
         assert world.deployment is not None
-        if self.probes.asking(world.key) and result.problem is None:
+        if world.asking and result.problem is None:
             return  # the answer, or its absence, brings the key here again; until then the status stands
         after = result.world(world)
         verdicts = status_of.verdicts(after, actions, result.problem)

@@ -12,7 +12,7 @@ import contextlib
 import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pillion import injection
@@ -35,10 +35,10 @@ REMEMBERED_ENDS = 10_000  # far more than can end while one write is under way
 
 @dataclass(slots=True)
 class _Writing:
-    """Writes of one object that are under way, and the last event about it meanwhile."""
+    """Writes of one object that are under way, and the events about it meanwhile, by version."""
 
     writers: int = 0
-    event: Raw | None = None
+    events: dict[int, Raw] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,9 +77,8 @@ class Store:
         self._targets: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._target_of: dict[Key, tuple[str, str, str]] = {}
         self._writing: dict[Place, _Writing] = {}
-        self.on_late: Callable[[Resource, Raw], None] = lambda _resource, _obj: (
-            None
-        )  # told the events that waited
+        # Told the last event that waited, and whether the store's version has another's change in it already.
+        self.on_late: Callable[[Resource, Raw, bool], None] = lambda _resource, _obj, _seen: None
 
     @contextlib.contextmanager
     def writing(self, resource: Resource, namespace: str, name: str) -> Iterator[None]:
@@ -93,27 +92,38 @@ class Store:
             under_way.writers -= 1
             if not under_way.writers:
                 del self._writing[place]
-                if under_way.event is not None:
-                    self.on_late(resource, under_way.event)
+                if under_way.events:
+                    known = self._objects[resource.kind][namespace].get(name)
+                    # The echo of the write has the answer's version; what is older than that is somebody else's.
+                    overtaken = known is not None and min(under_way.events) < known.version
+                    self.on_late(resource, under_way.events[max(under_way.events)], overtaken)
 
     def hold(self, resource: Resource, obj: Raw) -> bool:
-        """Whether an event waits, because its object is being written; of several the last one says everything."""
+        """Whether an event waits, because its object is being written."""
         metadata = obj["metadata"]
-        under_way = self._writing.get((resource.kind, metadata.get("namespace", CLUSTER), metadata["name"]))
-        if under_way is not None:
-            under_way.event = obj
-        return under_way is not None
+        place = (resource.kind, metadata.get("namespace", CLUSTER), metadata["name"])
+        under_way = self._writing.get(place)
+        if under_way is None or self._knows(resource, obj):
+            return False
+        under_way.events[_version(obj)] = obj
+        return True
+
+    def _knows(self, resource: Resource, obj: Raw) -> bool:
+        """Whether this version of an object, or a newer one, was seen, or the object went since."""
+        metadata = obj["metadata"]
+        if _version(obj) <= self._gone.get(metadata["uid"], 0):
+            return True
+        known = self._objects[resource.kind][metadata.get("namespace", CLUSTER)].get(metadata["name"])
+        # Versions of one object are ordered numbers since Kubernetes 1.35 (KEP-5504).
+        return known is not None and known.uid == metadata["uid"] and known.version >= _version(obj)
 
     def put(self, resource: Resource, obj: Raw) -> bool:
         """Keep an object; False where this version, or a newer one, is known already."""
         metadata = obj["metadata"]
         namespace, name = metadata.get("namespace", CLUSTER), metadata["name"]
-        if _version(obj) <= self._gone.get(metadata["uid"], 0):
-            return False  # the answer to a write that came after the object went
-        known = self._objects[resource.kind][namespace].get(name)
-        # Versions of one object are ordered numbers since Kubernetes 1.35 (KEP-5504).
-        if known is not None and known.uid == metadata.get("uid") and known.version >= _version(obj):
+        if self._knows(resource, obj):
             return False
+        known = self._objects[resource.kind][namespace].get(name)
         obj = _slim(resource, obj)
         as_text = resource in KEPT_AS_TEXT
         kept = _Kept(
@@ -136,14 +146,15 @@ class Store:
         """Forget an object; False where another object took its name meanwhile, or it was not known."""
         metadata = obj["metadata"]
         namespace, name = metadata.get("namespace", CLUSTER), metadata["name"]
+        # Also of one that was not known: its first write may be under way, and be answered later.
+        self._gone[metadata["uid"]] = max(_version(obj), self._gone.pop(metadata["uid"], 0))
+        while len(self._gone) > REMEMBERED_ENDS:
+            self._gone.popitem(last=False)
         known = self._objects[resource.kind][namespace].get(name)
         if known is None or known.uid != metadata.get("uid"):
             return False
         del self._objects[resource.kind][namespace][name]
         self._at_hand.pop((resource.kind, namespace, name), None)
-        self._gone[metadata["uid"]] = _version(obj)
-        while len(self._gone) > REMEMBERED_ENDS:
-            self._gone.popitem(last=False)
         if resource is resources.MODEL_DEPLOYMENTS:
             self._forget_target(Key(namespace, name))
         self._index_models(resource, name, known, None)

@@ -25,7 +25,7 @@ class Watching:
     def __init__(self, store: Store, queue: WorkQueue) -> None:
         self._store = store
         self._queue = queue
-        store.on_late = self.changed
+        store.on_late = self._late
 
     def listed(self, resource: Resource, objects: list[Raw], version: int) -> None:
         """All there is: what is older than the list and not in it ended while nobody was watching."""
@@ -35,7 +35,8 @@ class Watching:
             if metadata["uid"] not in living and int(metadata["resourceVersion"]) <= version:
                 where = metadata.get("namespace", CLUSTER)
                 logger.info("%s %s/%s ended unseen", resource.kind, where, metadata["name"])
-                self.ended(resource, known)
+                # It went before the list: an answer to a write that is older than that brings it back no more.
+                self.ended(resource, {**known, "metadata": {**metadata, "resourceVersion": str(version)}})
         for obj in objects:
             self.changed(resource, obj)
 
@@ -58,6 +59,12 @@ class Watching:
     def ended(self, resource: Resource, obj: Raw) -> None:
         """An object went. A workload whose label went leaves the selector: its target is looked at again."""
         self._wake(forget(self._store, resource, obj))
+
+    def _late(self, resource: Resource, obj: Raw, overtaken: bool) -> None:
+        """An event that waited for a write; somebody else's change may be in the write's answer already."""
+        if overtaken:
+            self._wake(concerned_by(self._store, resource, obj))
+        self.changed(resource, obj)
 
     def _wake(self, keys: set[Key]) -> None:
         for key in keys:

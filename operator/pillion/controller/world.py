@@ -77,6 +77,7 @@ class World:
     # Uids of the pods that were there when one was evicted; None while no replacement is being watched.
     evicted_beside: frozenset[str] | None = None
     config_maps: frozenset[str] = frozenset()  # the supervisors' ConfigMaps of the namespace
+    asking: bool = False  # engines are asked for the first time: what they do will be known in a moment
     unreachable: frozenset[str] = frozenset()  # uids of pods whose supervisor has not answered for a while
     models_serve: Mapping[str, bool] = field(
         default_factory=dict

@@ -302,6 +302,11 @@ def test_a_replacement_that_was_missed_as_well_is_not_replaced_again() -> None:
     assert due(settled((older, newer), evicted_beside=beside)).evict is None
 
 
+def test_no_pod_is_evicted_before_the_engines_were_heard() -> None:
+    assert due(settled((missed("a"),), asking=True)).evict is None
+    assert due(settled((missed("a"),), asking=False)).evict is not None
+
+
 def test_evictions_keep_their_distance() -> None:
     actions = due(settled((missed("a"),)), eviction_allowed_in=4.0)
     assert actions.evict is None

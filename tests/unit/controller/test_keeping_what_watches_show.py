@@ -130,6 +130,60 @@ def test_somebody_elses_change_during_a_write_is_not_lost() -> None:
     assert len(queue) == 1
 
 
+def test_a_change_that_the_writes_answer_has_in_it_already_still_wakes_somebody() -> None:
+    store, queue = Store(), WorkQueue(lambda: 0.0)
+    watching = Watching(store, queue)
+    store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "10"))
+    with store.writing(resources.MODEL_DEPLOYMENTS, *worlds.KEY):
+        watching.changed(resources.MODEL_DEPLOYMENTS, version(RIVER, "11"))  # a user's edit
+        store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "12"))  # our status, and the edit
+    watching.changed(resources.MODEL_DEPLOYMENTS, version(RIVER, "12"))
+    assert len(queue) == 1
+
+
+def test_the_echo_alone_wakes_nobody() -> None:
+    store, queue = Store(), WorkQueue(lambda: 0.0)
+    watching = Watching(store, queue)
+    store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "10"))
+    with store.writing(resources.MODEL_DEPLOYMENTS, *worlds.KEY):
+        watching.changed(resources.MODEL_DEPLOYMENTS, version(RIVER, "12"))
+        store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "12"))
+    assert len(queue) == 0
+
+
+def test_what_went_while_it_was_first_written_does_not_come_back_with_the_answer() -> None:
+    store = Store()
+    watching = Watching(store, WorkQueue(lambda: 0.0))
+    with store.writing(resources.MODEL_SIDECARS, *worlds.KEY):
+        watching.changed(resources.MODEL_SIDECARS, version(SIDECAR, "11"))
+        watching.ended(resources.MODEL_SIDECARS, version(SIDECAR, "12"))
+        store.put(resources.MODEL_SIDECARS, version(SIDECAR, "11"))
+    assert store.get(resources.MODEL_SIDECARS, *worlds.KEY) is None
+
+
+def test_what_ended_unseen_does_not_come_back_with_the_answer_to_an_older_write() -> None:
+    store = Store()
+    watching = Watching(store, WorkQueue(lambda: 0.0))
+    store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "10"))
+    with store.writing(resources.MODEL_DEPLOYMENTS, *worlds.KEY):
+        watching.listed(resources.MODEL_DEPLOYMENTS, [], 20)
+        store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "12"))
+    assert store.get(resources.MODEL_DEPLOYMENTS, *worlds.KEY) is None
+
+
+def test_a_list_that_is_older_does_not_hide_a_newer_event() -> None:
+    store = Store()
+    watching = Watching(store, WorkQueue(lambda: 0.0))
+    store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "10"))
+    with store.writing(resources.MODEL_DEPLOYMENTS, *worlds.KEY):
+        watching.changed(resources.MODEL_DEPLOYMENTS, version(RIVER, "13"))
+        watching.listed(resources.MODEL_DEPLOYMENTS, [version(RIVER, "12")], 12)
+        store.put(resources.MODEL_DEPLOYMENTS, version(RIVER, "12"))
+    kept = store.get(resources.MODEL_DEPLOYMENTS, *worlds.KEY)
+    assert kept is not None
+    assert kept["metadata"]["resourceVersion"] == "13"
+
+
 def test_a_write_that_fails_gives_the_event_free() -> None:
     store, queue = Store(), WorkQueue(lambda: 0.0)
     watching = Watching(store, queue)
