@@ -52,7 +52,8 @@ def about_plan(plan: planner.Plan) -> tuple[str, ...]:
         sentences.append(f"Memory of {gpu.product}, {seen}: {gpu.source}")
     if plan.memory.unverified:
         sentences.append(
-            "No log of this hardware was compared with the memory model: the estimate is unverified."
+            "The estimate is unverified: no log of this hardware, or of this kind of model, was compared with the "
+            "memory model."
         )
     row = next(
         (

@@ -108,7 +108,7 @@ def memory(plan: planner.Plan) -> Table:
         whose = "the engine's container"
     else:
         whose = "each accelerator" if plan.count > 1 else "the accelerator"
-    unverified = " (unverified: no log of this hardware was compared)" if budget.unverified else ""
+    unverified = " (unverified: no log like it was compared)" if budget.unverified else ""
     return bar.divided(
         f"Memory of {whose}: {wording.gib(budget.total)}{unverified}",
         {

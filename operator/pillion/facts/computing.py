@@ -7,7 +7,7 @@ stored. Files that are there check that, and decide for families that are not kn
 import math
 from dataclasses import dataclass, replace
 
-from pillion.facts import blueprint, class_defaults, packing, quantized, tensors
+from pillion.facts import blueprint, class_defaults, packing, quantized, tensors, two_stacks
 from pillion.facts.documents import Documents
 from pillion.facts.model import Quantization, WeightsShape
 from pillion.facts.shapes import Shape
@@ -46,9 +46,11 @@ def computed(
     # Where nothing names a type, the size of the files tells 16 bit from 32.
     tried = [dtype] if dtype or file_bytes is None else ["bfloat16", "float32"]
     all_found = [_from_configuration(documents, shape, quantization, each) for each in tried]
-    candidates = [each for each in all_found if each is not None]
+    encoder_layers = two_stacks.encoder_layers(documents.config, decoder_layers=shape.all_layers)
+    # The usual build has one stack: of a family that is not known, it would leave the other out.
+    candidates = [each for each in all_found if each is not None and (each.known or not encoder_layers)]
     if not candidates:
-        return _from_files(shape, dtype, file_bytes)
+        return _from_files(shape, dtype, file_bytes, encoder_layers=encoder_layers)
     if file_bytes is None:
         return candidates[0]
     found = min(candidates, key=lambda each: abs(each.tally.weights.stored_bytes - file_bytes))
@@ -104,12 +106,18 @@ def _note(model_type: object, *, known: bool) -> str:
     )
 
 
-def _from_files(shape: Shape, dtype: str | None, file_bytes: int | None) -> Computed:
+def _from_files(
+    shape: Shape, dtype: str | None, file_bytes: int | None, *, encoder_layers: int = 0
+) -> Computed:
     """An estimate from the files' size, or from the dimensions alone: all but the embeddings are linear."""
     width = _DTYPE_BYTES.get(dtype or "bfloat16", 2)
     embeddings = shape.vocab_size * shape.hidden_size * (1 if shape.tied_embeddings else 2)
     if file_bytes is None:
-        parameters = embeddings + shape.all_layers * _usual_layer(shape)
+        crossing = (
+            _usual_attention(shape) if encoder_layers else 0
+        )  # each layer attends to what was read as well
+        layers = shape.all_layers * (_usual_layer(shape) + crossing) + encoder_layers * _usual_layer(shape)
+        parameters = embeddings + layers
         stored, basis = (
             parameters * width,
             "the configuration's dimensions, as a family of the usual build has them",
@@ -140,4 +148,10 @@ def _from_files(shape: Shape, dtype: str | None, file_bytes: int | None) -> Comp
 def _usual_layer(shape: Shape) -> int:
     """Parameters of one layer with full attention and a gated feed-forward for each expert."""
     feed_forward = 3 * shape.hidden_size * shape.intermediate_size * max(1, shape.experts)
-    return 4 * shape.hidden_size**2 + feed_forward
+    return _usual_attention(shape) + feed_forward
+
+
+def _usual_attention(shape: Shape) -> int:
+    """Parameters of attention where all heads have keys and values of their own: never too little."""
+    width = shape.attention.heads * max(shape.attention.key_head_dim, shape.attention.value_head_dim)
+    return 4 * shape.hidden_size * max(shape.hidden_size, width)

@@ -157,6 +157,7 @@ class ModelFacts:
     expert_intermediate_size: int | None = None  # of one routed expert; None in dense models
     shared_expert_intermediate_size: int | None = None  # of all shared experts of a layer together
     known_architecture: bool = True  # False: its tensors are a conservative estimate
+    encoder_decoder: bool = False  # one stack of layers reads, another writes
     experts: int = 0  # routed experts in each layer that has some; all of them are resident
     experts_per_token: int = 0
     multimodal: bool = False

@@ -7,7 +7,7 @@ them. Wrappers for several modalities keep the language model's part under a key
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pillion.facts import cached, class_defaults
+from pillion.facts import blueprint, cached, class_defaults, two_stacks
 from pillion.facts.documents import Json
 from pillion.facts.model import AttentionKind, AttentionShape, CacheKind, RecurrentState
 from pillion.facts.reading import first
@@ -42,7 +42,7 @@ _ENCODER_TYPES = frozenset(
     | {"xlm-roberta-xl"}
 )
 _NAMES_ITS_WINDOW = frozenset({"mistral", "mixtral", "ministral", "ministral3", "mistral4"})
-_LAYERS = ("decoder_layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_LAYERS = ("decoder_layers", "num_decoder_layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _HIDDEN = ("hidden_size", "n_embd", "d_model", "model_dim", "dim")
 _STATES_ALONE = frozenset({"mamba", "mamba2", "falcon_mamba"})
 _QUERY_HEADS = ("decoder_attention_heads", "num_attention_heads", "n_head", "n_heads", "num_heads")
@@ -134,7 +134,7 @@ def _queries(text: Json, model_type: str) -> int:
 
 
 def _attention(text: Json, model_type: str, *, layers: int, hidden: int, queries: int) -> AttentionShape:
-    head_dim = first(text, "head_dim", "attention_head_dim", "kv_channels") or hidden // queries
+    head_dim = first(text, "head_dim", "attention_head_dim", "kv_channels", "d_kv") or hidden // queries
     kv_heads = _kv_heads(text, queries)
     if _sees_everything_at_once(text, model_type):
         return AttentionShape(
@@ -184,13 +184,17 @@ def _sees_everything_at_once(text: Json, model_type: str) -> bool:
 
 def _heads(text: Json, model_type: str, *, queries: int, kv_heads: int, head_dim: int) -> cached.Heads:
     """Keys and values of a layer about which nothing special is said."""
-    if cached.is_latent(text, model_type):
+    # Engines keep latent vectors of families that they know as such; of others nobody knows it.
+    known = model_type in blueprint.known_types() or model_type.startswith("deepseek")
+    if known and cached.is_latent(text, model_type):
         return cached.latent_heads(text)
     if first(text, "kv_lora_rank"):  # latent vectors that engines expand, and cache as ordinary heads
         expanded = (first(text, "qk_nope_head_dim") or 0) + (first(text, "qk_rope_head_dim") or 0)
         return cached.Heads(kv_heads=queries, key_dim=expanded or head_dim, value_dim=expanded or head_dim)
     if model_type == "zamba2":
         head_dim = first(text, "attention_head_dim") or 2 * (first(text, "hidden_size") or 0) // queries
+    if not known and model_type != "whisper" and two_stacks.has_two(text):
+        kv_heads *= 2  # as much again for what was read, as if that were as long as what is written
     # Some models keep shorter values than keys; where the key exists beside ordinary heads, it counts.
     return cached.Heads(kv_heads=kv_heads, key_dim=head_dim, value_dim=first(text, "v_head_dim") or head_dim)
 
@@ -255,7 +259,5 @@ def _max_context(text: Json, model_type: str, sentence_config: Json) -> int | No
 def _needed(source: Json, *keys: str) -> int:
     value = first(source, *keys)
     if value is None:
-        raise ShapeUnknownError(
-            next(key for key in keys if not key.startswith("decoder_"))
-        )  # the common name
+        raise ShapeUnknownError(next(key for key in keys if "decoder_" not in key))  # the common name
     return value

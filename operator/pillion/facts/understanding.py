@@ -21,6 +21,7 @@ from pillion.facts import (
     quantized,
     shapes,
     tensors,
+    two_stacks,
 )
 from pillion.facts import documents as docs
 from pillion.facts.documents import Documents, Json
@@ -108,6 +109,7 @@ def _facts(documents: Documents) -> ModelFacts:
         tokenizer_fingerprint=_tokenizer_fingerprint(documents),
         brings_code=bool(config.get("auto_map")),
         known_architecture=found.known,
+        encoder_decoder=two_stacks.has_two(config),
         notes=(*found.notes, *((hint,) if hint else ())),
     )
 

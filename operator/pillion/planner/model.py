@@ -63,7 +63,7 @@ class MemoryBudget:
     other: int
     headroom: int  # usable minus everything above; the engine gives it to the KV cache
     sixteen_bit_weights: int | None  # what the weights would have taken in 16 bit
-    unverified: bool = False  # no log of this hardware has been compared with the model
+    unverified: bool = False  # no log of this hardware, or of this kind of model, confirms the estimate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +132,8 @@ class Plan:
             "image": self.image,
             "memory": {
                 "weights": wording.quantity(memory.weights),
-                "kvCache": wording.quantity(memory.kv_cache),
+                # An encoder keeps none, which is no cache of 0 bytes.
+                "kvCache": wording.quantity(memory.kv_cache) if memory.kv_cache else None,
                 "activation": wording.quantity(memory.activation),
                 "graphs": wording.quantity(memory.graphs),
                 "other": wording.quantity(memory.other),

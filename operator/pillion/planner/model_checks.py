@@ -29,10 +29,17 @@ _OVERRIDES = ("--hf-overrides", "--hf_overrides")
 def architecture_served(trial: Trial) -> Rejection | None:
     """The engine has the model's architecture, or nobody knows that it has not."""
     model, profile = trial.model, trial.profile
+    known = None if model.architecture is None else profile.knows_architecture(model.architecture)
+    if known is None and model.encoder_decoder:
+        # What runs architectures without a class of their own, the Transformers backend, runs one stack of layers.
+        return Rejection(
+            reason=Reason.ARCHITECTURE_UNSUPPORTED,
+            message=f"{model.repo} is an encoder-decoder ({model.architecture or model.model_type}), which "
+            f"{profile.name} {profile.version} does not list; choose a model that is a decoder alone, of any family.",
+        )
     if model.architecture is None:
         return None
-    if profile.knows_architecture(model.architecture) is not False:
-        known = profile.knows_architecture(model.architecture)
+    if known is not False:
         if known or not model.brings_code or trial.request.spec.model.trust_remote_code:
             return None
         return Rejection(

@@ -84,7 +84,7 @@ class Trial:
 
     @functools.cached_property
     def unverified(self) -> str | None:
-        """Why nothing has confirmed the estimate of memory on this accelerator; None where logs or drivers have."""
+        """Why nothing has confirmed the estimate of memory of this model on this accelerator; None where logs have."""
         pool = self.candidate.pool
         if pool is None:
             return None
@@ -93,6 +93,12 @@ class Trial:
         hardware = unverified.hardware(pool.product)
         if hardware is not None:
             return f"no start-up log of {hardware} has been compared with the memory model"
+        kind = self.model.architecture or "a model that names no architecture"
+        if not self.model.known_architecture:
+            return f"the tensors of {kind} are not known, and its weights are estimated"
+        if self.profile.knows_architecture(kind) is None:
+            # Headers may give the weights exactly; what the engine takes beside them is then still a guess.
+            return f"{self.profile.name} {self.profile.version} does not list {kind}, of which no log has been compared"
         return None if pool.memory_verified else f"its memory is {pool.memory_source}, which no log has shown"
 
     @functools.cached_property

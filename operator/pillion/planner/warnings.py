@@ -99,7 +99,13 @@ def _about_the_memory(trial: Trial, plan: Plan) -> Iterator[Warned]:
 
 
 def _about_the_engine(trial: Trial) -> Iterator[Warned]:
-    profile = trial.profile
+    profile, architecture = trial.profile, trial.model.architecture
+    if architecture is not None and profile.knows_architecture(architecture) is None:
+        yield Warned(
+            reason=Reason.NOT_SUPPORTED_WELL,
+            message=f"{profile.name} {profile.version} does not list {architecture}: it runs on the classes of "
+            "transformers or of the checkpoint itself, slower, or does not start at all.",
+        )
     if profile.name == "TGI":
         yield Warned(
             reason=Reason.ENGINE_LEGACY,

@@ -292,6 +292,13 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             id="an architecture that the engine dropped",
         ),
         pytest.param(
+            dataclasses.replace(QWEN3_8B, architecture="T5ForConditionalGeneration", encoder_decoder=True),
+            {"on": [L4]},
+            Reason.ARCHITECTURE_UNSUPPORTED,
+            ["T5ForConditionalGeneration", "an encoder-decoder", "vLLM 0.33.0 does not list"],
+            id="an encoder-decoder that the engine does not list",
+        ),
+        pytest.param(
             dataclasses.replace(QWEN3_8B, architecture="MineForCausalLM", brings_code=True),
             {"on": [L4]},
             Reason.REMOTE_CODE_REQUIRED,

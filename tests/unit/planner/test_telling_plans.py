@@ -1,8 +1,12 @@
 """What status and a sentence say of a plan."""
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from pillion import engines
+from pillion.api.reasons import Reason
 from pillion.api.status import PlanStatus
 from pillion.planner import images
 from tests.unit.hardware import nodes
@@ -47,6 +51,34 @@ def test_status_says_whether_logs_stand_behind_the_estimate() -> None:
     )
     assert (seen, unseen) == ("Verified", "Unverified")
     assert "estimate" not in worlds.planned(TINY, on=[PLAIN]).plan.to_status()["memory"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        pytest.param(
+            {"known_architecture": False},
+            "the tensors of Qwen3ForCausalLM are not known",
+            id="tensors that are estimated",
+        ),
+        pytest.param(
+            {"architecture": "FooBarForCausalLM"},
+            "vLLM 0.33.0 does not list FooBarForCausalLM",
+            id="exact weights of an architecture that no log shows",
+        ),
+        pytest.param({"architecture": None}, "a model that names no architecture", id="no architecture"),
+    ],
+)
+def test_logs_stand_behind_no_model_that_nobody_knows(change: dict[str, Any], why: str) -> None:
+    outcome = worlds.planned(dataclasses.replace(QWEN3_8B, **change), on=[H100])
+    assert outcome.plan.to_status()["memory"]["estimate"] == "Unverified"
+    assert any(why in each.message for each in outcome.warnings if each.reason is Reason.ESTIMATE_UNVERIFIED)
+
+
+def test_an_encoder_keeps_no_cache_and_none_of_no_bytes() -> None:
+    plan = worlds.planned(worlds.BERT, on=[L4]).plan
+    assert "kvCache" not in plan.to_status()["memory"]
+    assert PlanStatus.model_validate(plan.to_status()).memory is not None
 
 
 def test_the_tokens_that_the_engine_is_expected_to_report_are_all_that_fit() -> None:

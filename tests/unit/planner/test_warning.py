@@ -128,3 +128,15 @@ def test_a_model_that_float16_breaks_takes_twice_the_memory_on_an_old_card() -> 
         worlds.planned(model, on=[T4], quantization={"method": "None"}).plan for model in (TINY, gemma)
     )
     assert wide.memory.weights == 2 * narrow.memory.weights
+
+
+def test_an_architecture_that_the_engine_does_not_list_is_planned_with_a_warning() -> None:
+    message = warned(changed(architecture="FooBarForCausalLM"), on=[H100])[Reason.NOT_SUPPORTED_WELL]
+    assert message.startswith(
+        "vLLM 0.33.0 does not list FooBarForCausalLM: it runs on the classes of transformers"
+    )
+
+
+def test_an_encoder_decoder_that_the_engine_lists_is_planned() -> None:
+    listed = changed(architecture="WhisperForConditionalGeneration", encoder_decoder=True)
+    assert Reason.NOT_SUPPORTED_WELL not in warned(listed, on=[H100])
