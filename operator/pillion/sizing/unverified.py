@@ -2,10 +2,13 @@
 
 from typing import Final
 
+from pillion.hardware import gpus
 from pillion.sizing import budget, constants, first_versions, formats, settings
 from pillion.sizing.request import TGI, EstimateRequest
 
-# Hardware that no log covers, by parts of its products' names, and what it is called in a sentence.
+# Makers of whose accelerators no log is compared, by the names of the table of accelerators and in a sentence.
+_NO_LOG_OF: Final = {"amd": "AMD accelerators", "intel": "Intel accelerators", "habana": "Intel Gaudi"}
+# The same by parts of a product's name, which tell more, and all that is told of one that is in no table.
 _NO_LOG: Final = {
     "mi2": "AMD Instinct",
     "mi3": "AMD Instinct",
@@ -22,8 +25,15 @@ _NO_LOG: Final = {
 
 def hardware(product: str | None) -> str | None:
     """What hardware is meant that no log covers; None: one of which there are logs, or of which nothing is known."""
-    name = (product or "").lower()
-    return next((what for part, what in _NO_LOG.items() if part in name), None)
+    if product is None:
+        return None
+    name, row = product.lower(), gpus.find(product)
+    named = next((what for part, what in _NO_LOG.items() if part in name), None)
+    if row is None:
+        return named
+    if row.vendor not in _NO_LOG_OF:
+        return _NO_LOG["-mig-"] if row.sliced else None
+    return named or _NO_LOG_OF[row.vendor]
 
 
 def notes(
@@ -42,7 +52,7 @@ def notes(
         said.append(
             f"{request.quantization} is not made while loading: sized as a checkpoint of the model in that form."
         )
-    if request.engine_version is None:
+    if request.engine_version is None and request.engine != TGI:
         said.append(
             f"No engine version: the KV cache is divided as by vLLM {found.version}, and as small as the versions from "
             f"{first_versions.first(request.model.architecture)} on leave it."

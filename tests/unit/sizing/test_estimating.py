@@ -119,6 +119,15 @@ def test_what_the_engine_refuses_is_said_with_what_it_accepts(
     assert words in found.reasons[0].message
 
 
+def test_weights_in_blocks_are_cut_between_blocks() -> None:
+    blocks = Quantization(method="fp8", scheme="FP8", bits=8, calibrated=True, group_size=128)
+    model = dataclasses.replace(checkpoints.qwen3_8b(), quantization=blocks, expert_intermediate_size=1536)
+    four, eight = (ask(model=model, tensor_parallel=ranks) for ranks in (4, 8))
+    assert not four.reasons
+    assert [finding.reason for finding in eight.reasons] == [Verdict.PARALLELISM_IMPOSSIBLE]
+    assert "192 of 1,536 on each of 8 accelerators" in eight.reasons[0].message
+
+
 def test_the_same_format_was_refused_by_older_versions_alone() -> None:
     on_turing = {"compute_capability": (7, 5), "quantization": "fp8", "max_model_len": 4096}
     old, new = (
@@ -135,10 +144,21 @@ def test_the_other_engine_leaves_a_tenth_free() -> None:
     assert found.kv_cache_bytes + found.weights_bytes < 0.9 * 79 * GIB
     assert found.kv_bytes_per_token == 131_072
     assert any("TGI" in note for note in found.notes)
+    assert not any("vLLM" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
-    "product", ["AMD-Instinct-MI300X", "Intel-Arc-Pro-B70", "NVIDIA-A100-SXM4-40GB-MIG-3g.20gb"]
+    "product",
+    [
+        "AMD-Instinct-MI300X",
+        "MI250X",
+        "Intel-Arc-Pro-B70",
+        "Max_1550",
+        "B60",
+        "Gaudi3",
+        "NVIDIA-A100-SXM4-40GB-MIG-3g.20gb",
+        "AMD-Radeon-of-next-year",
+    ],
 )
 def test_hardware_that_no_log_covers_is_said_to_be_unverified(product: str) -> None:
     assert any(note.startswith("Unverified") for note in ask(product=product).notes)
