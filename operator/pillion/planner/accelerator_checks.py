@@ -1,11 +1,12 @@
 """Does the candidate fit on its accelerator, or in the memory of a node?"""
 
 from pillion.api.reasons import Reason
-from pillion.planner import parallelism, wording
+from pillion.planner import wording
 from pillion.planner.candidates import FULL_FP8_FROM, PLAIN
 from pillion.planner.node_checks import counts_on_autoscaler
 from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
+from pillion.sizing import parallelism
 
 _MAKERS = {"amd": "AMD", "intel": "Intel"}
 _TOLD = 3  # drivers that a sentence names one by one

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pillion.facts import AttentionKind
-from pillion.sizing import budget, constants, formats, kv_cache, settings, tgi
+from pillion.sizing import budget, constants, formats, kv_cache, parallelism, settings, tgi
 from pillion.sizing.request import VLLM, EstimateRequest
 
 
@@ -17,7 +16,9 @@ class Verdict(StrEnum):
 
     WEIGHTS_EXCEED_MEMORY = "WeightsExceedMemory"  # weights and overheads leave nothing for the KV cache
     CONTEXT_DOES_NOT_FIT = "ContextDoesNotFit"  # not even one request of the full length fits in the cache
-    PARALLELISM_IMPOSSIBLE = "ParallelismImpossible"  # the model's heads do not divide over the ranks
+    PARALLELISM_IMPOSSIBLE = (
+        "ParallelismImpossible"  # heads, inner dimensions or groups do not divide over the ranks
+    )
     CAPABILITY_TOO_LOW = (
         "ComputeCapabilityTooLow"  # the engine has no kernel for the format on this accelerator
     )
@@ -91,23 +92,17 @@ def tgi_shortages(length: int, division: tgi.Division, total_bytes: int | None) 
 
 
 def _parallelism(request: EstimateRequest) -> Iterator[Finding]:
-    """Heads divide over the ranks; KV heads do too, or are repeated a whole number of times.
-
-    Source: vLLM 0.33.0, config/model.py, verify_with_parallel_config; model_executor/models.
-    """
-    attention, ranks = request.model.attention, request.tensor_parallel
-    if attention.heads and attention.heads % ranks:
-        yield Finding(
-            reason=Verdict.PARALLELISM_IMPOSSIBLE,
-            message=f"{attention.heads} attention heads do not divide over {ranks} accelerators.",
-        )
-        return
-    heads = attention.kv_heads
-    if attention.kind is AttentionKind.GROUPED and heads and heads % ranks and ranks % heads:
-        yield Finding(
-            reason=Verdict.PARALLELISM_IMPOSSIBLE,
-            message=f"{heads} KV heads neither divide over {ranks} accelerators nor repeat evenly on them.",
-        )
+    """The same rules as a plan's; a format of experts alone leaves the dense layers as they are."""
+    stored, asked = request.model.quantization, request.quantization
+    label = stored.scheme if stored else settings.online_label(request)
+    obstacle = parallelism.obstacle(
+        request.model,
+        ranks=request.tensor_parallel,
+        quantization="None" if label is None or asked in formats.EXPERTS_ONLY else label,
+        on_the_fly=stored is None and asked in formats.ONLINE_LABELS,
+    )
+    if obstacle is not None:
+        yield Finding(reason=Verdict.PARALLELISM_IMPOSSIBLE, message=obstacle)
 
 
 def _format(request: EstimateRequest, found: settings.Settings) -> Iterator[Finding]:

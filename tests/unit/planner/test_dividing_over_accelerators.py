@@ -1,12 +1,17 @@
 """Over how many accelerators a model and its form of weights divide."""
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pillion import sizing
 from pillion.api.reasons import Reason
-from pillion.facts import ModelFacts, Quantization
-from pillion.planner import parallelism
+from pillion.facts import ModelFacts, Quantization, local
+from pillion.sizing import Verdict, parallelism
+from tests.corpus import models
 from tests.unit.hardware import nodes
 from tests.unit.planner import worlds
 from tests.unit.planner.worlds import LLAMA_70B, QWEN3_8B, QWEN3_8B_AWQ
@@ -74,6 +79,19 @@ def test_groups_stay_whole(scheme: str, group: int | None, inner: int, ranks: in
     assert divides(model, ranks, scheme) is expected
 
 
+@pytest.mark.parametrize(
+    ("ranks", "expected"),
+    [
+        pytest.param(8, True, id="90 groups on 8, the last one has 6 of 12"),
+        pytest.param(64, False, id="90 groups on 64, two each and nothing for the last"),
+    ],
+)
+def test_gpt_oss_hands_out_whole_groups_and_pads(ranks: int, expected: bool) -> None:
+    inner = dataclasses.replace(LLAMA_70B, intermediate_size=2880, expert_intermediate_size=2880)
+    model = stored(dataclasses.replace(inner, architecture="GptOssForCausalLM"), "MXFP4", None)
+    assert divides(model, ranks, "MXFP4") is expected
+
+
 def test_blocks_lie_along_keys_too() -> None:
     narrow = dataclasses.replace(QWEN3_8B.attention, key_head_dim=64)
     model = stored(dataclasses.replace(QWEN3_8B, attention=narrow), "FP8", 128)
@@ -85,6 +103,19 @@ def test_what_is_made_while_loading_has_to_divide_on_one_accelerator_too() -> No
     odd = dataclasses.replace(QWEN3_8B, intermediate_size=12_304)
     assert not divides(odd, 1, "MXFP4", on_the_fly=True)
     assert divides(odd, 1, "FP8", on_the_fly=True)
+
+
+PUBLISHED = models.lines()
+
+
+@pytest.mark.parametrize("line", PUBLISHED, ids=[line["model"] for line in PUBLISHED])
+def test_an_estimate_refuses_what_a_plan_refuses(line: Mapping[str, Any], tmp_path: Path) -> None:
+    model = local.read(models.write(line, tmp_path))
+    label = model.quantization.scheme if model.quantization else "None"
+    for ranks in (1, 2, 3, 8, 64):
+        asked = sizing.EstimateRequest(model=model, tensor_parallel=ranks, gpu_memory_bytes=79 * 2**30)
+        said = {found.reason for found in sizing.estimate(asked).reasons}
+        assert (Verdict.PARALLELISM_IMPOSSIBLE in said) is not divides(model, ranks, label)
 
 
 def test_a_candidate_that_does_not_divide_says_by_which_numbers() -> None:
