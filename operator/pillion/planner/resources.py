@@ -136,9 +136,8 @@ def on_cpu(
         claims_cache: whether weights live on the user's own claim.
     """
     limit = next((step for step in _MEMORY_STEPS if step >= limit_bytes), _whole_gib(limit_bytes))
-    cache = _whole_gib(
-        math.ceil(download_bytes * 2.2) + 2 * GIB
-    )  # an old and a new model, and what is compiled
+    # An old and a new model, and what is compiled.
+    cache = _whole_gib(math.ceil(download_bytes * 2.2) + 2 * GIB)
     whole_cores = max(1, node_cpu_millis // _ONE_CORE) * _ONE_CORE
     cpu_request = _cpu_request_millis(parameters)
     return _guaranteed(

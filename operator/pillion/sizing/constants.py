@@ -78,30 +78,31 @@ NON_TORCH_ONE_GPU: Final = Fact(
 NON_TORCH_TWO_GPUS: Final = Fact(
     value=0.55,
     unit="GiB on each GPU",
-    basis=Basis.MEASURED,
-    source="0.54 GiB with two H100, 1.38 with two H200",
+    basis=Basis.FITTED,
+    source="the lower of two logs, rounded up: 0.54 GiB with two H100; 1.38 with two H200 is left to the margin",
     holds_for="tensor parallel 2",
 )
 NON_TORCH_FEW_GPUS: Final = Fact(
     value=0.9,
     unit="GiB on each GPU",
-    basis=Basis.MEASURED,
-    source="0.43 (four A100, vllm-075) and 0.95 GiB (four GB200)",
+    basis=Basis.FITTED,
+    source="near the upper of two logs: 0.43 (four A100, vllm-075) and 0.95 GiB (four GB200)",
     holds_for="tensor parallel 3 and 4",
 )
 NON_TORCH_MANY_GPUS: Final = Fact(
     value=1.8,
     unit="GiB on each GPU",
-    basis=Basis.MEASURED,
-    source="2.53 GiB in vllm-012 (tensor parallel 8, two stages)",
+    basis=Basis.ASSUMED,
+    source="twice what is taken for four. The one log, vllm-012, has 2.53 GiB, but with tensor parallel 8 in two "
+    "stages; the margin covers most of the difference",
     holds_for="tensor parallel above 4",
 )
 NON_TORCH_UNIFIED: Final = Fact(
     value=4.0,
     unit="GiB",
-    basis=Basis.MEASURED,
-    source="0.1 (vllm-048), 2 to 3 (vllm-132), 5.7 (vllm-049) and 8 GiB or more (vllm-006, 065): other programs' "
-    "memory counts",
+    basis=Basis.ASSUMED,
+    source="near the middle of 0.1 (vllm-048), 2 to 3 (vllm-132), 5.7 (vllm-049) and 8 GiB or more (vllm-006, 065): "
+    "other programs' memory counts, which differs from machine to machine",
     holds_for="memory that processor and accelerator share (GB10, Jetson)",
 )
 GRAPHS_BASE: Final = Fact(
@@ -134,14 +135,20 @@ GRAPHS_EXPERTS: Final = Fact(
 )
 FRAGMENTS: Final = Fact(
     value=23.0,
-    unit="bytes x max_num_seqs x vocabulary, up to 0.9 GiB; the margin has as much again",
+    unit="bytes x max_num_seqs x vocabulary, up to FRAGMENTS_AT_MOST; the margin has as much again",
     basis=Basis.FITTED,
     source="a compiled model had 1.8 GiB less than its eager twin (vllm-117 and 114, 0.27.1): freed blocks of the dry "
     "run that a small tensor holds count as consumed; nothing with one to eight sequences (vllm-103 to 111, 0.28.0). "
     "Half of the one pair is expected",
     holds_for="vLLM 0.27 to 0.30 without --enforce-eager",
 )
-FRAGMENTS_LIMIT: Final = 0.9
+FRAGMENTS_AT_MOST: Final = Fact(
+    value=0.9,
+    unit="GiB",
+    basis=Basis.FITTED,
+    source="half of the 1.8 GiB between vllm-117 and 114, the only such pair of logs",
+    holds_for="vLLM 0.27 to 0.30 without --enforce-eager",
+)
 CPU_ENGINE: Final = Fact(
     value=2.5,
     unit="GiB",

@@ -107,9 +107,8 @@ class KvLayout:
             return self.block_tokens
         if self.recurrent_groups == len(self.groups):
             return context_tokens
-        return min(
-            self.block_tokens, context_tokens
-        )  # without prefix caching, a state's block is a whole request
+        # Without prefix caching, a state's block is a whole request.
+        return min(self.block_tokens, context_tokens)
 
 
 def bytes_per_token(attention: AttentionShape, *, tensor_parallel: int, element_bytes: int) -> int:

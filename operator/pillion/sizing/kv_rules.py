@@ -11,23 +11,18 @@ from pillion.facts.model import StateFamily
 from pillion.sizing import versions
 from pillion.sizing.versions import Version
 
-WINDOWS_SAVE: Final = Version(
-    0, 9
-)  # before: a window's layers keep everything (--disable-hybrid-kv-cache-manager)
-GROUPS_WITHIN_A_QUARTER: Final = Version(
-    0, 12
-)  # kinds of nearly equal number become one group each: within 1.25
+# Before: a window's layers keep everything (--disable-hybrid-kv-cache-manager).
+WINDOWS_SAVE: Final = Version(0, 9)
+# Kinds of nearly equal number become one group each: within 1.25.
+GROUPS_WITHIN_A_QUARTER: Final = Version(0, 12)
 CHUNKS_SAVE: Final = Version(0, 14)  # VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE is on by default
 GROUPS_WITHIN_A_HALF: Final = Version(0, 18)  # within 1.5
-REPORTS_REQUESTS: Final = Version(
-    0, 21
-)  # the log's tokens are concurrency x length; before: blocks // groups x block
-BATCHES_IN_FLIGHT: Final = Version(
-    0, 26
-)  # windows keep what two batches have under way (max_in_flight_tokens)
-STATES_ARE_CACHED: Final = Version(
-    0, 26
-)  # prefix caching of hybrid models is on by default: mamba_cache_mode "align"
+# The log's tokens are concurrency x length; before: blocks // groups x block.
+REPORTS_REQUESTS: Final = Version(0, 21)
+# Windows keep what two batches have under way (max_in_flight_tokens).
+BATCHES_IN_FLIGHT: Final = Version(0, 26)
+# Prefix caching of hybrid models is on by default: mamba_cache_mode "align".
+STATES_ARE_CACHED: Final = Version(0, 26)
 LATENT_BLOCKS_OF_128: Final = Version(0, 27)  # beside states, blocks of latent attention are multiples of 128
 MAMBA2_CHECKPOINTS: Final = Version(0, 32)  # a third state a request: num_prefill_checkpoint_blocks
 DELTA_CHECKPOINTS: Final = Version(0, 33)  # the same for gated delta nets where FlashInfer computes them

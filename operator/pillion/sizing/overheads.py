@@ -150,7 +150,7 @@ def fragments_bytes(model: ModelFacts, batch: Batch, *, compiled: bool) -> int:
     counted = versions.CONSUMED_AS_MEASURED <= batch.version < versions.WHOLE_BLOCKS_IN_DRY_RUN
     if not compiled or not counted or not batch.samples:
         return 0
-    limit = constants.FRAGMENTS_LIMIT * constants.GIB
+    limit = constants.gib(constants.FRAGMENTS_AT_MOST)
     return math.ceil(min(limit, constants.FRAGMENTS.value * batch.max_num_seqs * model.vocab_size))
 
 
