@@ -8,19 +8,15 @@ import math
 
 from pillion.sizing import budget, kv_cache, tgi
 
-_PAGED_BLOCK_TOKENS = 16  # where there is no FlashInfer; one token with it
-_FLASHINFER_FROM = (8, 0)
-
 
 def layout(demand: budget.Demand) -> kv_cache.KvLayout | None:
     """How its KV cache is divided: every layer keeps every token."""
-    paged = demand.capability is not None and demand.capability < _FLASHINFER_FROM
     return kv_cache.layout(
         demand.model.attention,
         tensor_parallel=demand.tensor_parallel,
         element_bytes=demand.kv_element_bytes,
         batched_tokens=demand.batched_tokens,
-        block_tokens=_PAGED_BLOCK_TOKENS if paged else 1,
+        block_tokens=tgi.block_tokens(demand.capability),
         engine="tgi",
         capability=demand.capability,
     )

@@ -32,9 +32,9 @@ SURE_SHARE: Final = Fact(
     basis=Basis.ASSUMED,
     source="what warm-up takes beyond one pass is not modelled, and one log is no spread",
 )
-_FLASHINFER_BLOCK: Final = 1
-_FLASHINFER_FROM: Final = (8, 0)
-_PAGED_BLOCK: Final = 16
+_FLASHINFER_BLOCK_TOKENS: Final = 1
+_FLASHINFER_FROM: Final = (8, 0)  # compute capability
+_PAGED_BLOCK_TOKENS: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +46,12 @@ class Division:
     room: int | None
     token_bytes: int
     tokens: int | None
+
+
+def block_tokens(capability: tuple[int, int] | None) -> int:
+    """Tokens in a block of the KV cache: one with FlashInfer, which an unknown accelerator is taken to have."""
+    paged = capability is not None and capability < _FLASHINFER_FROM
+    return _PAGED_BLOCK_TOKENS if paged else _FLASHINFER_BLOCK_TOKENS
 
 
 def divide(
@@ -70,6 +76,6 @@ def divide(
         return Division(weights=held, activation=activation, room=None, token_bytes=token, tokens=None)
     usable = math.floor(total_bytes * WIGGLE_ROOM.value * (memory_fraction or 1.0))
     room = usable - held - activation
-    block = _PAGED_BLOCK if capability is not None and capability < _FLASHINFER_FROM else _FLASHINFER_BLOCK
+    block = block_tokens(capability)
     blocks = max(0, room) // (token * block)
     return Division(weights=held, activation=activation, room=room, token_bytes=token, tokens=blocks * block)
