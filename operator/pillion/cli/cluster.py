@@ -10,15 +10,14 @@ from pathlib import Path
 
 import yaml
 
-from pillion import hardware
 from pillion.api import names
 from pillion.api.modeldeployment import ModelDeployment
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError, FailedError
-from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, most_pods, said_of, workload_key
+from pillion.cli.surroundings import Neighbours, Surroundings, WorkloadKey, said_of, workload_key
 from pillion.controller.others import Others, read_plan
-from pillion.controller.store import Key, Store, models_of
-from pillion.controller.surroundings import Snapshot
+from pillion.controller.store import Key, Store
+from pillion.controller.surroundings import Snapshot, most_pods, snapshot
 from pillion.kube import credentials, resources
 from pillion.kube.client import Cluster, Forbidden, KubeError, NotFound
 from pillion.kube.resources import Resource
@@ -115,10 +114,9 @@ async def _read(cluster: Cluster, deployments: Sequence[ModelDeployment], namesp
     )
     autoscalers = others.pop()
     targets = await _targets(cluster, deployments, namespace)
-    inventory = hardware.inventory(nodes, pods)
+    there = snapshot(nodes, pods)
     seen = _Cluster(
-        inventory=inventory,
-        pods=pods,
+        snapshot=there,
         stored=dict(
             zip(
                 (resources.MODEL_DEPLOYMENTS, resources.MODEL_SIDECARS, *resources.WORKLOADS),
@@ -129,12 +127,12 @@ async def _read(cluster: Cluster, deployments: Sequence[ModelDeployment], namesp
         planned=[Key(each.metadata.namespace or namespace, each.metadata.name) for each in deployments],
     )
     return Surroundings(
-        inventory=inventory,
+        inventory=there.inventory,
         namespace=namespace,
         workloads=targets,
-        most_pods=most_pods(autoscalers, namespace),
+        most_pods=most_pods(autoscalers, default_namespace=namespace),
         neighbours=lambda deployment: seen.neighbours(deployment, namespace),
-        notes=(*notes, *said_of(inventory)),
+        notes=(*notes, *said_of(there.inventory)),
     )
 
 
@@ -177,8 +175,7 @@ class _Cluster:
     def __init__(
         self,
         *,
-        inventory: hardware.Inventory,
-        pods: Sequence[Raw],
+        snapshot: Snapshot,
         stored: dict[Resource, list[Raw]],
         planned: Sequence[Key],
     ) -> None:
@@ -196,7 +193,7 @@ class _Cluster:
                     if key in planned:
                         continue  # what the file says counts
                 self._store.put(resource, each)
-        self._snapshot = _snapshot(inventory, pods)
+        self._snapshot = snapshot
         self._others = Others(self._store, {}, {})
 
     def neighbours(self, deployment: ModelDeployment, namespace: str) -> Neighbours:
@@ -217,20 +214,3 @@ class _Cluster:
             previous=read_plan(sidecar) if sidecar is not None else None,
             beside=tuple(self._others.sidecars_beside(key)),
         )
-
-
-def _snapshot(inventory: hardware.Inventory, pods: Sequence[Raw]) -> Snapshot:
-    by_model: dict[Key, list[Raw]] = {}
-    for pod in pods:
-        if pod["spec"].get("nodeName"):
-            for model in models_of(pod):
-                by_model.setdefault(Key(pod["metadata"]["namespace"], model), []).append(pod)
-    return Snapshot(
-        inventory=inventory,
-        pods={key: tuple(found) for key, found in by_model.items()},
-        products={
-            (there.name, pool.resource): pool.product
-            for pool in inventory.accelerators
-            for there in pool.nodes
-        },
-    )

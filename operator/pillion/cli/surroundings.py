@@ -12,6 +12,7 @@ from pillion.cli import documents
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError
 from pillion.controller import compiling, workloads
+from pillion.controller.surroundings import most_pods
 
 __all__ = [
     "MALFORMED",
@@ -19,7 +20,6 @@ __all__ = [
     "Surroundings",
     "WorkloadKey",
     "imagined",
-    "most_pods",
     "pods_of",
     "said_of",
     "saved",
@@ -110,17 +110,6 @@ def shape_of(
     )
 
 
-def most_pods(autoscalers: Sequence[Raw], default_namespace: str) -> dict[WorkloadKey, int]:
-    """The most pods that an autoscaler may ask for, by what it scales."""
-    most: dict[WorkloadKey, int] = {}
-    for autoscaler in autoscalers:
-        scaled = autoscaler["spec"]["scaleTargetRef"]
-        namespace = autoscaler["metadata"].get("namespace") or default_namespace
-        place = (str(namespace), str(scaled["kind"]), str(scaled["name"]))
-        most[place] = max(most.get(place, 0), int(autoscaler["spec"]["maxReplicas"]))
-    return most
-
-
 def pods_of(workload: Raw) -> int:
     """Pods that a workload should have."""
     return workloads.desired_pods(workload)
@@ -189,7 +178,7 @@ def saved(path: str, *, namespace: str) -> Surroundings:
 
 def _autoscaled(by_kind: Mapping[str, Sequence[Raw]], namespace: str, name: str) -> dict[WorkloadKey, int]:
     try:
-        return most_pods(by_kind.get("HorizontalPodAutoscaler", ()), namespace)
+        return most_pods(by_kind.get("HorizontalPodAutoscaler", ()), default_namespace=namespace)
     except MALFORMED as error:
         what = "a HorizontalPodAutoscaler is not as Kubernetes writes one"
         raise BadInputError(f"{name}: {what} ({type(error).__name__}: {error})") from error

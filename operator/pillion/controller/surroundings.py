@@ -20,7 +20,7 @@ from pillion.kube import resources
 from pillion.kube.client import Cluster, Forbidden, NotFound
 from pillion.kube.resources import Resource
 
-__all__ = ["Snapshot", "Surroundings"]
+__all__ = ["Snapshot", "Surroundings", "most_pods", "snapshot"]
 
 Raw = dict[str, Any]
 
@@ -36,9 +36,8 @@ class Snapshot:
     """Nodes, and the pods on them, of one moment: what engines hold there is no more in what is free."""
 
     inventory: hardware.Inventory
-    pods: Mapping[
-        Key, tuple[Raw, ...]
-    ]  # by the model that they ask for; those that have a node and have not ended
+    # By the model that they ask for; those that have a node and have not ended.
+    pods: Mapping[Key, tuple[Raw, ...]]
     products: Mapping[tuple[str, str], str]  # by node and resource, where the node's labels tell
     # An autoscaler's maximum, by the namespace, kind and name of the workload that it scales.
     most_pods: Mapping[tuple[str, str, str], int] = dataclasses.field(default_factory=dict)
@@ -70,15 +69,15 @@ class Surroundings:
 
     async def _read(self) -> Snapshot:
         nodes = await self._cluster.list(resources.NODES)
-        read = await asyncio.to_thread(_snapshot, nodes, ())
+        read = await asyncio.to_thread(snapshot, nodes, ())
         if not read.inventory.accelerators:
             return read
-        pods, most_pods = await asyncio.gather(
+        pods, autoscaled = await asyncio.gather(
             self._cluster.list(resources.PODS, fields="status.phase!=Succeeded,status.phase!=Failed"),
             self._autoscaled(),
         )
-        read = await asyncio.to_thread(_snapshot, nodes, pods)
-        return dataclasses.replace(read, most_pods=most_pods)
+        read = await asyncio.to_thread(snapshot, nodes, pods)
+        return dataclasses.replace(read, most_pods=autoscaled)
 
     async def _autoscaled(self) -> Mapping[tuple[str, str, str], int]:
         """What autoscalers may ask for, at most a minute old, in one list; nothing where the operator may not see them.
@@ -91,7 +90,7 @@ class Surroundings:
                 found = await self._cluster.list(resources.AUTOSCALERS)
             except (Forbidden, NotFound):
                 found = []
-            self._autoscalers = (asked_at, _most_pods(found))
+            self._autoscalers = (asked_at, most_pods(found))
         return self._autoscalers[1]
 
     async def namespace_labels(self, namespace: str) -> dict[str, str]:
@@ -146,18 +145,25 @@ class Surroundings:
         return tokens.token(data[key], where=f"{where}, key {key!r},")
 
 
-def _most_pods(autoscalers: Sequence[Raw]) -> dict[tuple[str, str, str], int]:
-    """The most pods that an autoscaler may ask for, by what it scales."""
+def most_pods(autoscalers: Sequence[Raw], *, default_namespace: str = "") -> dict[tuple[str, str, str], int]:
+    """The most pods that an autoscaler may ask for, by the namespace, kind and name of what it scales.
+
+    Args:
+        autoscalers: HorizontalPodAutoscalers.
+        default_namespace: of those that name none, as in a file.
+    """
     most: dict[tuple[str, str, str], int] = {}
     for autoscaler in autoscalers:
         spec = autoscaler["spec"]
         scaled = spec["scaleTargetRef"]
-        place = (autoscaler["metadata"]["namespace"], scaled["kind"], scaled["name"])
+        namespace = autoscaler["metadata"].get("namespace") or default_namespace
+        place = (str(namespace), str(scaled["kind"]), str(scaled["name"]))
         most[place] = max(most.get(place, 0), int(spec["maxReplicas"]))
     return most
 
 
-def _snapshot(nodes: Sequence[Raw], pods: Sequence[Raw]) -> Snapshot:
+def snapshot(nodes: Sequence[Raw], pods: Sequence[Raw]) -> Snapshot:
+    """What these nodes have, and which of these pods engines hold something for."""
     by_model: defaultdict[Key, list[Raw]] = defaultdict(list)
     for pod in pods:
         if pod["spec"].get("nodeName") and not pod_facts.is_finished(pod):
