@@ -35,7 +35,7 @@ AT_ONCE = 8  # what users send at the same moment
 FEW, MANY = 100, 500
 KIB = 1024
 
-# The limits of issue 8.
+# Our own aims, as docs/performance.md has them.
 REQUESTS, WRITES, WRITES_OF_A_CHANGE = 6, 4, 3
 BYTES_EACH = 30 * KIB
 
