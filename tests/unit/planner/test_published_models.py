@@ -1,8 +1,11 @@
-"""Every published model of the corpus gets a plan that an engine would make true, or a refusal in sentences."""
+"""Every published model of the corpus gets a plan that an engine would make true, or a refusal with its reason."""
+
+import collections
 
 import pytest
 
 from pillion import hardware, planner, sizing
+from pillion.api.reasons import Reason
 from pillion.facts import ModelFacts, understanding
 from pillion.facts.documents import Documents
 from tests.corpus import models
@@ -25,10 +28,15 @@ def facts(line: object) -> ModelFacts:
     )
 
 
-@pytest.mark.parametrize("product", list(NODES))
-def test_published_models(product: str) -> None:
+# With eight accelerators a pod, the engine 0.33.0, and neither variants nor published quantizations. Six models are of
+# architectures that it dropped, and one is a checkpoint in a format that it does not load.
+@pytest.mark.parametrize(
+    ("product", "planned", "too_large"),
+    [("Tesla-T4", 117, 59), ("NVIDIA-L4", 134, 42), ("NVIDIA-H200", 174, 2)],
+)
+def test_published_models(product: str, planned: int, too_large: int) -> None:
     there = NODES[product]
-    planned = 0
+    answers: collections.Counter[Reason | None] = collections.Counter()
     for line in models.lines():
         model = facts(line)
         answer = planner.plan(
@@ -41,9 +49,9 @@ def test_published_models(product: str) -> None:
             )
         )
         if isinstance(answer, planner.NotPlanned):
-            assert answer.message.endswith((".", ")")), (model.repo, answer.message)
+            answers[answer.reason] += 1
             continue
-        planned += 1
+        answers[None] += 1
         plan = answer.plan
         assert plan.memory.kv_cache + plan.memory.weights <= plan.memory.usable
         if model.is_encoder:
@@ -71,4 +79,9 @@ def test_published_models(product: str) -> None:
         # A tower's dry run is charged for the model's own length, before it is known how much shorter requests will be.
         assert estimate.kv_cache_tokens >= 0.98 * plan.kv_cache_tokens, model.repo
         assert model.multimodal or estimate.kv_cache_tokens <= 1.02 * plan.kv_cache_tokens, model.repo
-    assert planned > 100
+    assert answers == {
+        None: planned,
+        Reason.NO_ACCELERATOR_FITS: too_large,
+        Reason.ARCHITECTURE_UNSUPPORTED: 6,
+        Reason.QUANTIZATION_UNSUPPORTED: 1,
+    }
