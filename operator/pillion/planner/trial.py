@@ -242,9 +242,8 @@ class Trial:
         )
         wanted = self.wishes
         if not self._samples:
-            return max(
-                usual, wanted.context_tokens
-            )  # computed in one piece: a batch holds one request at least
+            # Computed in one piece: a batch holds one request at least.
+            return max(usual, wanted.context_tokens)
         # No more than all sequences can have (vLLM 0.33.0, engine/arg_utils.py).
         return min(
             usual, sequences * (wanted.context_tokens if wanted.context_required else wanted.model_limit)
