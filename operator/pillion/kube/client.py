@@ -3,7 +3,7 @@
 Objects stay plain mappings: the client's models would drop the fields that they do not know. Only the few calls
 that are in use are here; each names the field manager that writes.
 
-    KubeError           the API server refused or could not be reached; nobody below the work queue catches it
+    KubeError           the API server refused, was not reached or not understood; nobody below the queue catches it
     ├── NotFound        404: the object, or the kind, is not there
     ├── Conflict        409: somebody else owns a field, or another object with that name took its place
     ├── Gone            410: the version to go on from is too old; everything is listed anew
@@ -22,7 +22,7 @@ import aiohttp
 from yarl import URL
 
 from pillion.kube import credentials
-from pillion.kube.credentials import Credentials
+from pillion.kube.credentials import Credentials, CredentialsError
 from pillion.kube.resources import Resource
 
 __all__ = ["Cluster", "Conflict", "Forbidden", "Gone", "Invalid", "KubeError", "NotFound", "Raw"]
@@ -35,6 +35,7 @@ type_merge_patch = "application/merge-patch+json"
 type_strategic_patch = "application/strategic-merge-patch+json"
 
 BUSY_ATTEMPTS = 5  # how often a request is sent again that the API server was too busy to take
+LONGEST_AWAY_SECONDS = 30.0
 REQUEST_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 30.0
 CONNECTIONS = 32  # watches, the lease, and what the workers ask at once; each takes 0.1 MiB
@@ -43,13 +44,14 @@ PAGE = 500  # objects of one answer to a list
 # The server ends a watch after five minutes. One that died without a word is noticed a little later.
 WATCH_SECONDS = 300
 WATCH_TIMEOUT_SECONDS = 310.0
+TOLD_BYTES = 200  # of an answer that is none
 LINE_BYTES = 2**22  # an event is one line; etcd takes objects of at most 1.5 MiB
 
 Raw = dict[str, Any]
 
 
 class KubeError(Exception):
-    """The API server refused a request, or could not be reached (`status` is 0 then)."""
+    """The API server refused a request, or could not be reached or understood (`status` is 0 then)."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -168,13 +170,17 @@ class Cluster:
             async with self._session.get(
                 self._url(path, query), headers=await self._headers(), timeout=timeout, **self._way
             ) as response:
+                if response.status == 401:
+                    self._credentials.forget()
                 if response.status >= 300:
                     raise _refusal(response.status, await response.read())
                 async for line in response.content:
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        raise _refusal(int(event["object"].get("code", 500)), line)
-                    yield event["type"], event["object"]
+                    kind, obj = _event(line, f"GET {path}?watch")
+                    if kind == "ERROR":
+                        raise _refusal(int(obj.get("code", 500)), line)
+                    yield kind, obj
+        except CredentialsError as error:
+            raise KubeError(0, f"the watch of {resource.plural} was not asked for: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(0, f"the watch of {resource.plural} broke off: {error}") from error
 
@@ -269,45 +275,34 @@ class Cluster:
         content_type: str = "application/json",
         attempts: int = BUSY_ATTEMPTS,
     ) -> Raw:
-        answer: Raw = json.loads(
-            await self._send(
-                method, path, body=body, query=query, content_type=content_type, attempts=attempts
-            )
-        )
-        return answer
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        attempts: int = BUSY_ATTEMPTS,
-    ) -> bytes:
+        what = f"{method} {path}"
         url = self._url(path, query)
-        headers = await self._headers()
-        data = None
-        if body is not None:
-            data = json.dumps(body, separators=(",", ":")).encode()
-            headers["Content-Type"] = content_type
-        for attempt in range(1, attempts + 1):
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        refused, renewed = 0, False
+        while True:
             try:
+                headers = await self._headers()
+                if data is not None:
+                    headers["Content-Type"] = content_type
                 async with self._session.request(
                     method, url, data=data, headers=headers, **self._way
                 ) as response:
                     answer = await response.read()
+            except CredentialsError as error:
+                raise KubeError(0, f"{what} was not sent: {error}") from error
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise KubeError(0, f"the API server did not answer {method} {path}: {error}") from error
-            if response.status == 429 and attempt < attempts:
-                # API priority and fairness: the server says how long to stay away.
-                await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+                raise KubeError(0, f"the API server did not answer {what}: {error}") from error
+            if response.status < 300:
+                return _object(answer, what)
+            if response.status == 401 and not renewed and self._credentials.forget():
+                renewed = True  # a token that was replaced may be refused before we look for the next one
                 continue
-            if response.status >= 300:
-                raise _refusal(response.status, answer)
-            return answer
-        raise KubeError(429, f"the API server was too busy for {method} {path}, {attempts} times")
+            refused += response.status == 429
+            if response.status == 429 and refused < attempts:
+                # API priority and fairness: the server says how long to stay away.
+                await asyncio.sleep(_seconds_away(response.headers.get("Retry-After", "")))
+                continue
+            raise _refusal(response.status, answer, times=refused)
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
         text = self._credentials.server + path + (f"?{urlencode(query)}" if query else "")
@@ -324,10 +319,44 @@ class Cluster:
         return {key: value for key, value in found.items() if value is not None}
 
 
-def _refusal(status: int, data: bytes) -> KubeError:
+def _object(data: bytes, what: str) -> Raw:
+    """An object, a list or a status: each of them has metadata. A portal's login page has not."""
+    try:
+        found = json.loads(data)
+        _ = found["metadata"].items
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _no_kubernetes_json(data, what) from error
+    answer: Raw = found
+    return answer
+
+
+def _event(line: bytes, what: str) -> tuple[str, Raw]:
+    """A line of a watch; half of one, where a connection ended in it, is none."""
+    try:
+        found = json.loads(line)
+        kind, obj = str(found["type"]), dict(found["object"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _no_kubernetes_json(line, what) from error
+    return kind, obj
+
+
+def _no_kubernetes_json(data: bytes, what: str) -> KubeError:
+    said = data[:TOLD_BYTES].decode(errors="replace")
+    return KubeError(0, f"{what}: the answer is no Kubernetes JSON: {said or 'it is empty'}")
+
+
+def _seconds_away(retry_after: str) -> float:
+    """How long the server wants us away; a date, which HTTP allows and API servers do not send, is not read."""
+    told = float(retry_after) if retry_after.isdecimal() else 1.0
+    return min(told, LONGEST_AWAY_SECONDS)
+
+
+def _refusal(status: int, data: bytes, *, times: int = 1) -> KubeError:
     try:
         told = json.loads(data)
         message = str(told.get("object", told)["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
         message = data.decode(errors="replace")[:500] or f"HTTP status {status}"
+    if times > 1:
+        message = f"refused {times} times: {message}"
     return _ERRORS.get(status, KubeError)(status, message)

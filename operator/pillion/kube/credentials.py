@@ -53,15 +53,27 @@ class Credentials:
     _read_at: float = float("-inf")
 
     async def authorization(self) -> str | None:
-        """The header that says who asks; None where the certificate does."""
+        """The header that says who asks; None where the certificate does.
+
+        Raises:
+            CredentialsError: the token's file cannot be read.
+        """
         if self.plugin is not None:
             found: str | None = await self.plugin.get_api_key_with_prefix(
                 "BearerToken", alias="authorization"
             )
             return found
         if self.token_file is not None and time.monotonic() - self._read_at >= TOKEN_SECONDS:
-            self.token, self._read_at = self.token_file.read_text().strip(), time.monotonic()
+            try:
+                self.token, self._read_at = self.token_file.read_text().strip(), time.monotonic()
+            except OSError as error:
+                raise CredentialsError(f"the token's file cannot be read: {error}") from error
         return None if self.token is None else f"Bearer {self.token}"
+
+    def forget(self) -> bool:
+        """Have the token read anew at the next ask, for the server refused it; False where it is in no file."""
+        self._read_at = float("-inf")
+        return self.token_file is not None
 
 
 async def load(kubeconfig: str | None = None, context: str | None = None) -> Credentials:

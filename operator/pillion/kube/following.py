@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pillion.kube.client import Cluster, Gone, KubeError, Raw
 from pillion.kube.resources import Resource
 
-__all__ = ["RETRY_SECONDS", "Follower", "complete", "follow"]
+__all__ = ["Follower", "complete", "follow", "retry_seconds"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,10 +55,15 @@ async def follow(
         except Gone:
             version = None
         except KubeError as error:
-            seconds = min(RETRY_SECONDS * 2**failures, LONGEST_RETRY_SECONDS)
-            failures = min(failures + 1, 16)
+            seconds = retry_seconds(failures)
+            failures += 1
             logger.warning("%s are not seen for %.1f s: %s", resource.plural, seconds, error.message)
             await asyncio.sleep(seconds)
+
+
+def retry_seconds(failures: int) -> float:
+    """How long to wait after a failure that came after so many others: twice as long each time, up to a limit."""
+    return min(RETRY_SECONDS * 2.0 ** min(failures, 16), LONGEST_RETRY_SECONDS)
 
 
 def complete(resource: Resource, obj: Mapping[str, Any]) -> Raw:

@@ -9,25 +9,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from pillion.kube import resources
+from pillion.kube import client, resources
 from pillion.kube.client import Cluster, Conflict, Forbidden, Gone, Invalid, KubeError, NotFound
 from pillion.kube.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @contextlib.asynccontextmanager
-async def cluster(handler: Handler) -> AsyncIterator[Cluster]:
+async def cluster(handler: Handler, *, token_file: Path | None = None) -> AsyncIterator[Cluster]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    found = Cluster(Credentials(server=f"http://{host}:{port}", tls=None, token="t"))
+    server = f"http://{host}:{port}"
+    found = Cluster(Credentials(server=server, tls=None, token="t", token_file=token_file))
     try:
         yield found
     finally:
@@ -64,11 +66,115 @@ async def test_a_busy_server_is_asked_again_when_it_says() -> None:
         asked.append(request.headers["Authorization"])
         if len(asked) == 1:
             return web.Response(status=429, headers={"Retry-After": "0"})
-        return web.json_response({"kind": "Deployment"})
+        return web.json_response({"metadata": {"name": "web"}})
 
     async with cluster(busy_once) as found:
-        assert await found.get(resources.DEPLOYMENTS, "shop", "web") == {"kind": "Deployment"}
+        assert await found.get(resources.DEPLOYMENTS, "shop", "web") == {"metadata": {"name": "web"}}
     assert asked == ["Bearer t", "Bearer t"]
+
+
+async def test_a_server_that_stays_busy_is_told_with_how_often_it_was_asked() -> None:
+    async def busy(_: web.Request) -> web.Response:
+        return web.json_response({"message": "later"}, status=429, headers={"Retry-After": "0"})
+
+    async with cluster(busy) as found:
+        with pytest.raises(KubeError, match="refused 5 times: later") as caught:
+            await found.get(resources.PODS, "shop", "a")
+    assert caught.value.status == 429
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        pytest.param("7", 7.0, id="seconds"),
+        pytest.param("86400", 30.0, id="a day"),
+        pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", 1.0, id="a date"),
+        pytest.param("-3", 1.0, id="less than nothing"),
+        pytest.param("", 1.0, id="nothing"),
+    ],
+)
+def test_how_long_a_busy_server_is_left_alone(said: str, seconds: float) -> None:
+    assert client._seconds_away(said) == seconds
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<html>log in</html>", id="a login page"),
+        pytest.param("", id="nothing"),
+        pytest.param('{"metadata": {"na', id="half an object"),
+        pytest.param('{"error": "sign in"}', id="an object without metadata"),
+        pytest.param("[]", id="a list"),
+    ],
+)
+async def test_an_answer_that_is_none_of_an_api_server_is_an_error(body: str) -> None:
+    async def portal(_: web.Request) -> web.Response:
+        return web.Response(text=body)
+
+    async with cluster(portal) as found:
+        with pytest.raises(KubeError, match="GET /api/v1/pods: the answer is no Kubernetes JSON") as caught:
+            await found.snapshot(resources.PODS)
+    assert caught.value.status == 0
+
+
+@pytest.mark.parametrize("line", ['{"type": "ADDED", "obj', "<html>", '{"type": "ADDED"}', "[]"])
+async def test_a_line_of_a_watch_that_is_no_event_is_an_error(line: str) -> None:
+    async def stream(_: web.Request) -> web.Response:
+        return web.Response(text=line)
+
+    async with cluster(stream) as found:
+        with pytest.raises(KubeError, match="no Kubernetes JSON"):
+            [_ async for _ in found.watch(resources.PODS, "5")]
+
+
+async def asks_with(token: str, file: Path) -> list[str]:
+    """What the server was asked with that only knows one token, while the file gets it after the first ask."""
+    asked: list[str] = []
+    write = file.write_text
+
+    async def knows_one(request: web.Request) -> web.Response:
+        asked.append(request.headers["Authorization"])
+        write("new")
+        known = asked[-1] == f"Bearer {token}"
+        return web.json_response({"metadata": {}}, status=200 if known else 401)
+
+    write("old")
+    async with cluster(knows_one, token_file=file) as found:
+        with contextlib.suppress(KubeError):
+            await found.get(resources.PODS, "shop", "a")
+    return asked
+
+
+async def test_a_token_that_is_refused_is_read_anew_at_once(tmp_path: Path) -> None:
+    assert await asks_with("new", tmp_path / "token") == ["Bearer old", "Bearer new"]
+
+
+async def test_a_token_that_is_refused_twice_is_not_tried_again(tmp_path: Path) -> None:
+    assert await asks_with("another", tmp_path / "token") == ["Bearer old", "Bearer new"]
+
+
+async def test_a_watch_that_is_refused_has_the_token_read_anew(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("old")
+
+    async def refuse(_: web.Request) -> web.Response:
+        (tmp_path / "token").write_text("new")
+        return web.json_response({"message": "Unauthorized"}, status=401)
+
+    async with cluster(refuse, token_file=tmp_path / "token") as found:
+        with pytest.raises(KubeError, match="Unauthorized"):
+            [_ async for _ in found.watch(resources.PODS, "5")]
+        assert await found.credentials.authorization() == "Bearer new"
+
+
+async def test_a_token_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    async def never(_: web.Request) -> web.Response:
+        raise AssertionError
+
+    async with cluster(never, token_file=tmp_path / "missing") as found:
+        with pytest.raises(KubeError, match="was not sent: the token's file cannot be read"):
+            await found.get(resources.PODS, "shop", "a")
+        with pytest.raises(KubeError, match="was not asked for: the token's file cannot be read"):
+            [_ async for _ in found.watch(resources.PODS, "5")]
 
 
 async def test_a_long_list_comes_in_pages() -> None:
