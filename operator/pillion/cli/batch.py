@@ -18,13 +18,21 @@ from pillion.cli.models import Models
 from pillion.facts import FactsError
 from pillion.sizing.constants import GIB
 
-__all__ = ["answer", "answers", "figures"]
+__all__ = ["answer", "answers", "figures", "was_read"]
 
 _SIGNIFICANT = 6  # digits: four would round the weights of a tiny model by more than the estimate errs
 
 _ID = re.compile(r'\s*\{\s*"id"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+)')
 
 Line = dict[str, Any]
+
+
+_UNREAD = re.compile(r"line \d+: (is no valid JSON|holds \w+ where)")
+
+
+def was_read(answer: Line) -> bool:
+    """Whether an answer is one to a question, be it an error; False where its line holds none."""
+    return _UNREAD.match(str(answer.get("error", ""))) is None
 
 
 def answers(lines: Iterable[str], models: Models, *, beside: Path | None = None) -> Iterator[Line]:

@@ -93,13 +93,16 @@ def _as_option(problem: str) -> str:
 
 def many(path: str, *, revision: str | None) -> None:
     """Estimates for each line of a file, each printed as soon as it is made."""
-    failed = False
+    failed, read, unread = False, 0, 0
     beside = None if path == documents.STANDARD_INPUT else Path(path).parent
     models = Models(revision=revision)
     for answer in batch.answers(_lines(path), models, beside=beside):
         failed = failed or "error" in answer
+        read, unread = (read + 1, unread) if batch.was_read(answer) else (read, unread + 1)
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+    if unread and not read:
+        raise BadInputError(f"{path}: no line of it holds a question as a JSON object")
     if failed:
         raise typer.Exit(exits.FAILED)
 

@@ -72,8 +72,8 @@ def candidates(
         yield indented(Text(f"and {len(found) - shown} more{more}"))
 
 
-def choice(plan: planner.Plan, *, pods: int | None = None, free: str = "") -> Table:
-    """What was chosen, and what the engine is told."""
+def choice(plan: planner.Plan, *, pods: int | None = None, free: str = "", pools: bool = False) -> Table:
+    """What was chosen, and what the engine is told; one that pools makes vectors or scores of texts."""
     weights = wording.weights_name(plan.quantization)
     if plan.quantization != "None":
         weights += f", {plan.bits} bit" + (", converted while loading" if plan.on_the_fly else "")
@@ -93,8 +93,10 @@ def choice(plan: planner.Plan, *, pods: int | None = None, free: str = "") -> Ta
             "accelerator": where,
             "context": f"up to {plan.context_tokens:,} tokens a request",
             "at once": wording.requests_of(plan.concurrency, plan.promised_context_tokens) + tokens,
-            "KV cache": plan.kv_cache_dtype or "in the model's own dtype",
-            "engine": f"{engine}: {_flags(plan)}",
+            "KV cache": "none"
+            if _keeps_no_cache(plan)
+            else plan.kv_cache_dtype or "in the model's own dtype",
+            "engine": f"{engine}: {_flags(plan, pools=pools or _keeps_no_cache(plan))}",
             "container": f"{wording.cores(plan.cpu_request_millis)}, {wording.gib(plan.memory_request_bytes)} of "
             f"memory (limit {wording.gib(plan.memory_limit_bytes)}), {wording.gib(plan.cache_bytes)} for files",
         }
@@ -113,19 +115,24 @@ def memory(plan: planner.Plan) -> Table:
         f"Memory of {whose}: {wording.gib(budget.total)}{unverified}",
         {
             "weights": budget.weights,
-            "KV cache that is promised": budget.kv_cache,
+            "KV cache that is promised": budget.kv_cache or None,
             "activations": budget.activation,
             "CUDA graphs": budget.graphs,
             "other": budget.other,
-            "more KV cache": budget.headroom,
+            "left free" if _keeps_no_cache(plan) else "more KV cache": budget.headroom,
             "left to others": budget.total - budget.usable,
         },
         total=budget.total,
     )
 
 
-def _flags(plan: planner.Plan) -> str:
+def _keeps_no_cache(plan: planner.Plan) -> bool:
+    return not plan.memory.kv_cache and plan.kv_cache_tokens is None
+
+
+def _flags(plan: planner.Plan, *, pools: bool) -> str:
     values = {
+        "--runner": "pooling" if pools else None,
         "--max-model-len": plan.context_tokens,
         "--max-num-seqs": plan.max_num_seqs,
         "--max-num-batched-tokens": plan.max_num_batched_tokens,

@@ -6,6 +6,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from pillion import planner
+from pillion.api.modeldeployment import Task
 from pillion.cli import pieces
 from pillion.cli.planning import Answer
 from pillion.planner import wording
@@ -39,7 +40,7 @@ def _page(answer: Answer, *, everything: bool) -> Iterator[RenderableType]:
         yield Text.assemble(title, "  ", ("planned", "bold green"))
         yield pieces.indented(Text(plan.sentence))
         yield Text()
-        yield pieces.indented(pieces.choice(plan, pods=answer.pods, free=free))
+        yield pieces.indented(pieces.choice(plan, pods=answer.pods, free=free, pools=_pools(answer)))
         yield Text()
         yield pieces.indented(pieces.memory(plan))
     warned = ((each.reason.value, each.message) for each in outcome.warnings)
@@ -47,6 +48,14 @@ def _page(answer: Answer, *, everything: bool) -> Iterator[RenderableType]:
     lost = [(_who(each), each.reason.value, each.message) for each in outcome.rejected]
     shown = len(lost) if everything else pieces.SHOWN
     yield from pieces.candidates(lost, shown=shown, more=" (--all shows them)")
+
+
+def _pools(answer: Answer) -> bool:
+    """Whether the model is served for something else than to write text."""
+    asked = answer.deployment.spec.model.task
+    if asked is Task.AUTO and answer.facts is not None:
+        asked = answer.facts.task
+    return asked not in {Task.AUTO, Task.TEXT_GENERATION}
 
 
 def _who(rejected: planner.Rejected) -> str:

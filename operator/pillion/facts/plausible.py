@@ -4,6 +4,7 @@ What follows from them is counted layer by layer, so that a number that no model
 anybody saw that it is wrong. What is merely strange passes: families differ in more than is known here.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 
 from pillion.facts.documents import Json
@@ -32,7 +33,15 @@ def _mistakes(config: Json, path: str, depth: int) -> Iterator[str]:
         elif key in _LISTS and isinstance(value, list | str):
             if len(value) > _MOST_LAYERS:
                 yield f"{name} lists {len(value):,} layers, where no model has more than {_MOST_LAYERS:,}"
+        elif isinstance(value, float) and (math.isnan(value) or (math.isinf(value) and _counts(key))):
+            # JSON has no such number, and Python reads it all the same. As an absent one it would get a default.
+            yield f"{name} is {value}, where a number is expected"
         elif isinstance(value, int) and not isinstance(value, bool):
             most = _MOST_LAYERS if key in _LAYERS else _LARGEST
             if value > most:
                 yield f"{name} is {value}, where no model has more than {most:,}"
+
+
+def _counts(key: str) -> bool:
+    """Whether a setting is a number of something; bounds of others are infinite where there is none."""
+    return any(part in key for part in ("position", "length", "seq_len", "size", "layers", "heads"))

@@ -266,6 +266,13 @@ def test_every_line_is_answered_with_all_fields(pillion: Pillion, batch: Lines, 
     assert (alone["fits"], alone["kv_cache_tokens"]) == (None, None)
 
 
+def test_a_file_without_a_question_is_bad_input(pillion: Pillion, batch: Lines) -> None:
+    ended = pillion("estimate", "--batch", batch.write("garbage", "[1, 2]"))
+    assert ended.code == 2
+    assert [line["id"] for line in ended.lines] == [None, None]  # each is answered all the same
+    assert "no line of it holds a question" in ended.err
+
+
 def test_a_bad_line_is_answered_with_its_error_and_the_next_one_is_read(
     pillion: Pillion, batch: Lines, small: Path
 ) -> None:

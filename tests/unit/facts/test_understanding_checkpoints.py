@@ -123,3 +123,19 @@ def test_a_configuration_without_dimensions_is_invalid() -> None:
         understanding.facts(checkpoints.documents("a/model", {"architectures": ["LlamaForCausalLM"]}, ()))
     assert failure.value.reason is Reason.CONFIG_INVALID
     assert "num_hidden_layers" in failure.value.message
+
+
+@pytest.mark.parametrize("length", [float("nan"), float("inf")])
+def test_a_length_that_is_no_number_is_no_absent_one(length: float) -> None:
+    config = {**checkpoints.LLAMA_8B, "max_position_embeddings": length}
+    with pytest.raises(
+        FactsError, match=r"max_position_embeddings is .*, where a number is expected"
+    ) as failure:
+        understanding.facts(checkpoints.documents("a/model", config, ()))
+    assert failure.value.reason is Reason.CONFIG_INVALID
+
+
+def test_a_bound_may_be_infinite() -> None:
+    config = {**checkpoints.LLAMA_8B, "time_step_limit": [0.0, float("inf")], "clip": float("inf")}
+    found = understanding.facts(checkpoints.documents("a/model", config, None))
+    assert found.max_context_tokens == 131_072
