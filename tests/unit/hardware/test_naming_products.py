@@ -30,6 +30,13 @@ GIB = 2**30
             "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb.me",
             id="a slice with media engines",
         ),
+        pytest.param("Gaudi 3", "Gaudi3", id="Intel's, with a space"),
+        pytest.param(
+            "RTX 4080 SUPER", "NVIDIA-GeForce-RTX-4080-SUPER", id="not the card of the shorter name"
+        ),
+        pytest.param("RTX 4060 Ti", "NVIDIA-GeForce-RTX-4060-Ti", id="the smaller of two"),
+        pytest.param("RTX 5000 Ada", "NVIDIA-RTX-5000-Ada-Generation", id="without its generation"),
+        pytest.param("A800", "NVIDIA-A800-SXM4-80GB", id="the one of its name"),
         pytest.param("A100", None, id="two cards with different memory"),
         pytest.param("NVIDIA-L4-MIG-1g.5gb", None, id="a card that has no slices"),
         pytest.param("", None, id="nothing"),
@@ -47,6 +54,19 @@ def test_a_slice_has_the_memory_that_its_label_would_show() -> None:
     assert found.sliced
     assert not found.verified
     assert gpus.usable_bytes(found) == pytest.approx(4.75 * GIB)
+
+
+@pytest.mark.parametrize("card", ["MI250X", "Max_1550"])
+def test_a_card_of_two_devices_is_told_as_one_of_them(card: str) -> None:
+    found = gpus.find(card)
+    assert found is not None
+    assert gpus.usable_bytes(found) <= 64 * GIB
+
+
+def test_a_name_of_two_cards_is_answered_with_both() -> None:
+    offered = " ".join(gpus.nearest("A100"))
+    assert "40GB" in offered
+    assert "80GB" in offered
 
 
 def test_a_share_shows_the_whole_card() -> None:
