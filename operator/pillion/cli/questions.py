@@ -15,7 +15,7 @@ from pillion import sizing
 from pillion.cli.exits import BadInputError
 from pillion.facts import ModelFacts
 from pillion.hardware import gpus
-from pillion.sizing import versions
+from pillion.sizing import kv_dtypes, versions
 from pillion.sizing.constants import GIB
 
 __all__ = ["CPU", "FIELDS", "Question", "read"]
@@ -202,6 +202,14 @@ def _dtype(value: object) -> str:
     return str(_one_of(_DTYPES)(_SHORT_DTYPES.get(text, text) if isinstance(text, str) else text))
 
 
+def _cache_dtype(value: object) -> str:
+    """As the engine's option has it; the API's and torch's names are taken, too."""
+    name = kv_dtypes.name_of(value) if isinstance(value, str) else None
+    if name is None:
+        raise _WrongValueError(f"must be one of {', '.join(kv_dtypes.NAMES)}, whose sizes are known")
+    return name
+
+
 def _quantization(value: object) -> str | None:
     text = _text(value)
     return None if text.lower() == "none" else text
@@ -222,7 +230,7 @@ FIELDS: Final[Mapping[str, Check]] = {
     "max_num_batched_tokens": _whole,
     "dtype": _dtype,
     "quantization": _quantization,
-    "kv_cache_dtype": _text,
+    "kv_cache_dtype": _cache_dtype,
     "enforce_eager": _flag,
     "kv_cache_memory_gib": _gib,
 }

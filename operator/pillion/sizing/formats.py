@@ -136,3 +136,16 @@ GONE: Final = {
 def is_gone(label: str | None, version: Version) -> bool:
     """Whether an engine of this version no longer brings what loads a format."""
     return label is not None and label in GONE and version >= GONE[label]
+
+
+# Methods that run checkpoints of several formats. Source: vLLM 0.33.0, override_quantization_method.
+_TAKES_OTHERS: Final = frozenset({"moe_wna16", "marlin"})
+
+
+def contradicts(asked: str, scheme: str) -> bool:
+    """Whether a flag names another format than a checkpoint's own, which the engine refuses.
+
+    Source: vLLM 0.33.0, config/model.py, _verify_quantization.
+    """
+    label = ONLINE_LABELS.get(asked) or CHECKPOINT_LABELS.get(asked)
+    return label is not None and label != scheme and asked not in _TAKES_OTHERS

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pillion.facts import ModelFacts
+from pillion.sizing import kv_dtypes
 from pillion.sizing.errors import SizingError
 
 VLLM = "vllm"
@@ -27,7 +28,7 @@ class EstimateRequest:
     max_num_batched_tokens: int | None = None
     dtype: str | None = None
     quantization: str | None = None  # on the fly, as the engine's flag names it
-    kv_cache_dtype: str | None = None
+    kv_cache_dtype: str | None = None  # one of kv_dtypes.NAMES
     enforce_eager: bool | None = None
     kv_cache_memory_bytes: int | None = None
     text_only: bool = False  # inputs beside text are turned off
@@ -38,7 +39,8 @@ class EstimateRequest:
         """Refuse what makes no sense.
 
         Raises:
-            SizingError: a count below one, a share of memory outside of 0 to 1, an engine that is not known.
+            SizingError: a count below one, a share of memory outside of 0 to 1, an engine or an element type of the
+                KV cache that is not known.
         """
         counts = {
             "tensor_parallel": self.tensor_parallel,
@@ -58,3 +60,8 @@ class EstimateRequest:
             raise SizingError(f"gpu_memory_utilization is {share}; it is above 0 and at most 1.")
         if self.engine not in (VLLM, TGI):
             raise SizingError(f"engine is {self.engine!r}; estimates are made for 'vllm' and 'tgi'.")
+        cached = self.kv_cache_dtype
+        if cached is not None and cached not in kv_dtypes.NAMES:
+            raise SizingError(
+                f"kv_cache_dtype is {cached!r}; sizes are known of {', '.join(kv_dtypes.NAMES)}; it is one of them."
+            )

@@ -6,7 +6,7 @@ from typing import Final
 
 from pillion.api.modeldeployment import Task
 from pillion.facts import ModelFacts
-from pillion.sizing import budget, defaults, formats, kv_cache, lora, versions, weights
+from pillion.sizing import budget, defaults, formats, kv_cache, kv_dtypes, lora, versions, weights
 from pillion.sizing.request import EstimateRequest
 from pillion.sizing.versions import Version
 
@@ -16,7 +16,6 @@ _DATA_CENTRE_BLACKWELL: Final = 10
 NO_FLOAT16: Final = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 CPU: Final = "cpu"  # the product's name of a node without accelerators
 WIDE: Final = frozenset({"float", "float32"})
-_ONE_BYTE: Final = ("fp8", "int8")
 # Products whose accelerator has its memory in common with the processor.
 _UNIFIED: Final = ("gb10", "spark", "jetson", "orin", "thor", "strix", "grace-hopper-shared")
 _SAMPLING: Final = frozenset({Task.TEXT_GENERATION, Task.AUTO})
@@ -47,7 +46,6 @@ def settings(request: EstimateRequest) -> Settings:
         length=length,
         in_one_piece=request.model.is_encoder,
     )
-    fp8 = _cache_in_fp8(request, version)
     plain = plain_bytes(request)
     demand = budget.Demand(
         model=model,
@@ -60,7 +58,7 @@ def settings(request: EstimateRequest) -> Settings:
             version=versions.parse(request.engine_version),
             capability=request.compute_capability,
         ),
-        kv_element_bytes=1 if fp8 else plain,
+        kv_element_bytes=_cache_bytes(request, version) or plain,
         max_num_seqs=seqs,
         batched_tokens=tokens,
         samples=samples,
@@ -140,17 +138,19 @@ def has_unified_memory(product: str | None) -> bool:
     return any(part in name for part in _UNIFIED)
 
 
-def _cache_in_fp8(request: EstimateRequest, version: Version) -> bool:
-    asked = request.kv_cache_dtype
-    if asked not in (None, "auto"):
-        return str(asked).startswith(_ONE_BYTE)
+def _cache_bytes(request: EstimateRequest, version: Version) -> int | None:
+    """Bytes of a cached element; None: those of the model's dtype."""
+    asked = kv_dtypes.bytes_of(request.kv_cache_dtype)
+    if asked is not None:
+        return asked
     stored = request.model.quantization
     by_checkpoint = (
         version >= versions.CACHE_AS_CHECKPOINT_SAYS and stored is not None and stored.kv_cache_fp8
     )
-    return by_checkpoint or fp8_by_architecture(
+    by_architecture = fp8_by_architecture(
         request.model, version=version, capability=request.compute_capability
     )
+    return 1 if by_checkpoint or by_architecture else None
 
 
 def fp8_by_architecture(model: ModelFacts, *, version: Version, capability: tuple[int, int] | None) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pillion.sizing import budget, constants, formats, kv_cache, parallelism, settings, tgi
+from pillion.facts import AttentionKind
+from pillion.sizing import budget, constants, formats, kv_cache, kv_dtypes, parallelism, settings, tgi
 from pillion.sizing.request import VLLM, EstimateRequest
 
 
@@ -39,6 +40,8 @@ def refusals(request: EstimateRequest, found: settings.Settings) -> Iterator[Fin
     yield from _parallelism(request)
     if request.engine == VLLM:
         yield from _format(request, found)
+        yield from _scheduling(request, found)
+        yield from _cache(request, found)
     yield from _dtype(request)
     limit = request.model.max_context_tokens
     if limit is not None and found.context_tokens > limit:
@@ -115,6 +118,12 @@ def _format(request: EstimateRequest, found: settings.Settings) -> Iterator[Find
             message=f"no engine makes {asked!r} of a plain checkpoint, and its size is not known; known are "
             f"{', '.join(known)}.",
         )
+    if stored is not None and asked is not None and formats.contradicts(asked, stored.scheme):
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"the checkpoint's weights are {stored.scheme}, which --quantization {asked} contradicts; without "
+            "it the engine takes the checkpoint as it is.",
+        )
     if formats.is_gone(label, found.version):
         yield Finding(
             reason=Verdict.FORMAT_UNSUPPORTED,
@@ -127,6 +136,57 @@ def _format(request: EstimateRequest, found: settings.Settings) -> Iterator[Find
             reason=Verdict.CAPABILITY_TOO_LOW,
             message=f"{label or '16 bit'} needs compute capability {lowest[0]}.{lowest[1]} in vLLM {found.version}; "
             f"the accelerator has {capability[0]}.{capability[1]}.",
+        )
+
+
+def _scheduling(request: EstimateRequest, found: settings.Settings) -> Iterator[Finding]:
+    """Source: vLLM 0.33.0, config/scheduler.py, verify_max_model_len; v1/worker/utils.py, request_memory."""
+    tokens, seqs = found.demand.batched_tokens, found.demand.max_num_seqs
+    told = request.max_num_batched_tokens is not None or request.gpu_memory_bytes is not None
+    if told and request.max_num_seqs is not None and tokens < seqs:
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"max_num_batched_tokens is {tokens:,}, and has to be at least max_num_seqs, {seqs:,}.",
+        )
+    if (
+        request.max_num_batched_tokens is not None
+        and request.model.is_encoder
+        and tokens < found.context_tokens
+    ):
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"max_num_batched_tokens is {tokens:,}; a model that reads its input in one piece needs at least "
+            f"max_model_len, {found.context_tokens:,}.",
+        )
+    if (
+        request.gpu_memory_utilization == 1
+        and request.kv_cache_memory_bytes is None
+        and not found.demand.on_cpu
+    ):
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message="gpu_memory_utilization is 1, and the engine's own start leaves less than all of the memory free; "
+            "0.97 or less is accepted on most accelerators.",
+        )
+
+
+def _cache(request: EstimateRequest, found: settings.Settings) -> Iterator[Finding]:
+    """Element types of the KV cache that a version or a model's attention does not have."""
+    asked, attention = request.kv_cache_dtype, request.model.attention
+    first = kv_dtypes.since(asked)
+    if request.engine_version is not None and first is not None and found.version < first:
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"kv_cache_dtype {asked} is accepted from vLLM {first} on, and not by {found.version}.",
+        )
+    sparse = attention.kind is AttentionKind.LATENT and (
+        attention.index_bytes > 0 or any(entry.index_bytes for entry in attention.cached)
+    )
+    if asked == kv_dtypes.SPARSE and not sparse:
+        yield Finding(
+            reason=Verdict.SETTING_REFUSED,
+            message=f"kv_cache_dtype {asked} is for sparse latent attention, which {request.model.repo} has none of; "
+            "fp8 is accepted.",
         )
 
 

@@ -46,6 +46,8 @@ def test_null_is_the_default_of_the_engine() -> None:
         pytest.param("engine", "sglang", "must be one of vllm, tgi; found 'sglang'", id="another engine"),
         pytest.param("engine_version", "newest", 'such as "0.33.0"; found', id="no version"),
         pytest.param("dtype", "fp4", "must be one of auto, bfloat16", id="a dtype that engines do not have"),
+        pytest.param("kv_cache_dtype", "fp9", "must be one of auto, bfloat16", id="a cache of no type"),
+        pytest.param("kv_cache_dtype", "float32", "must be one of auto", id="a cache that engines refuse"),
         pytest.param("compute_capability", "eight", 'such as "8.9"', id="no compute capability"),
         pytest.param("enforce_eager", "yes", "must be true or false; found 'yes'", id="a text for a flag"),
         pytest.param("tensor_paralel", 2, "did you mean tensor_parallel?", id="a misspelt field"),
@@ -94,6 +96,9 @@ def test_a_compute_capability_is_read_in_every_usual_form(written: object, meant
         ("engine_version", "0.29.1rc1.dev17+gd2d649e67.d20260913", "0.29.1rc1.dev17+gd2d649e67.d20260913"),
         ("engine_version", "nightly", None),
         ("quantization", "none", None),
+        ("kv_cache_dtype", "FP8", "fp8"),
+        ("kv_cache_dtype", "FP8E5M2", "fp8_e5m2"),
+        ("kv_cache_dtype", "BF16", "bfloat16"),
         ("quantization", "fp8", "fp8"),
     ],
 )

@@ -54,6 +54,8 @@ def test_a_verdict_has_its_reason(memory_gib: int, context: int, verdict: Verdic
         {"gpu_memory_utilization": 1.2},
         {"max_model_len": 0},
         {"engine": "ollama"},
+        {"kv_cache_dtype": "float32"},
+        {"kv_cache_dtype": "turboquant_k8v4"},
     ],
     ids=str,
 )
@@ -104,6 +106,33 @@ def test_a_model_that_older_versions_do_not_serve_is_not_sized_by_them() -> None
         pytest.param(
             {"quantization": "bitsandbytes"}, Verdict.FORMAT_UNSUPPORTED, "before 0.28", id="what is gone"
         ),
+        pytest.param(
+            {"max_num_batched_tokens": 256, "max_num_seqs": 512},
+            Verdict.SETTING_REFUSED,
+            "at least max_num_seqs, 512",
+            id="more requests than tokens",
+        ),
+        pytest.param(
+            {"gpu_memory_utilization": 1.0}, Verdict.SETTING_REFUSED, "0.97 or less", id="all of the memory"
+        ),
+        pytest.param(
+            {"kv_cache_dtype": "float16", "engine_version": "0.17.0"},
+            Verdict.SETTING_REFUSED,
+            "from vLLM 0.18 on",
+            id="an element type before its time",
+        ),
+        pytest.param(
+            {"kv_cache_dtype": "fp8_ds_mla"},
+            Verdict.SETTING_REFUSED,
+            "sparse latent attention",
+            id="an element type of other models",
+        ),
+        pytest.param(
+            {"model": checkpoints.qwen3_8b_awq(), "quantization": "fp8", "max_model_len": 8192},
+            Verdict.SETTING_REFUSED,
+            "are AWQ, which --quantization fp8 contradicts",
+            id="another format than the checkpoint's",
+        ),
         pytest.param({"quantization": "int3"}, Verdict.SETTING_REFUSED, "known are auto_awq", id="not known"),
         pytest.param(
             {"max_model_len": 200_000}, Verdict.SETTING_REFUSED, "131,072", id="longer than the model"
@@ -126,6 +155,16 @@ def test_weights_in_blocks_are_cut_between_blocks() -> None:
     assert not four.reasons
     assert [finding.reason for finding in eight.reasons] == [Verdict.PARALLELISM_IMPOSSIBLE]
     assert "192 of 1,536 on each of 8 accelerators" in eight.reasons[0].message
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [(None, 131_072), ("auto", 131_072), ("bfloat16", 131_072), ("fp8", 65_536), ("fp8_e5m2", 65_536)],
+)
+def test_a_cached_element_has_the_size_of_its_type(asked: str | None, expected: int) -> None:
+    assert ask(kv_cache_dtype=asked).kv_bytes_per_token == expected
+    wide = ask(kv_cache_dtype=asked, dtype="float32").kv_bytes_per_token
+    assert wide == (262_144 if asked in (None, "auto") else expected)
 
 
 def test_the_same_format_was_refused_by_older_versions_alone() -> None:
