@@ -1,6 +1,7 @@
 """Estimates against 63 start-up logs: what was reached is held."""
 
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def test_kv_cache_from_start_to_finish() -> None:
     errors = figures.kv_tokens(sizing.estimate)
     assert len(errors) >= 12
     assert figures.median(errors) <= 0.03, worst(errors)
+    # Not the 10 % that were aimed at: two of the 15 are far off, and docs/accuracy.md says which and why.
+    assert figures.percentile(errors, 0.9) <= 0.26, worst(errors)
+    assert {error.case for error in errors if abs(error.relative) > 0.15} == {"vllm-006", "vllm-117"}
 
 
 def test_promises_are_kept() -> None:
@@ -55,6 +59,8 @@ def test_starts_and_failures() -> None:
     found = figures.verdicts(sizing.estimate)
     assert not found.silent
     assert len(found.right) >= 0.95 * (len(found.right) + len(found.wrong)), found.wrong
+    # One of three failures alone: docs/accuracy.md says why it is missed, and that three are no measure.
+    assert (len(found.failed), found.failed_said_to_fit) == (3, ("vllm-156",))
 
 
 @pytest.mark.parametrize("other", [others.hf_mem, others.kaito], ids=["hf-mem", "KAITO"])
@@ -75,6 +81,14 @@ def test_every_log_has_its_source_and_its_model_a_shape_with_one() -> None:
 
 def test_models_of_the_logs_are_of_families_that_are_known() -> None:
     assert all(models.facts(name).known_architecture for name in models.shapes())
+
+
+def test_the_documentation_says_of_each_log_that_is_left_out_why() -> None:
+    lines = (ROOT / "accuracy" / "logs.jsonl").read_text(encoding="utf-8").splitlines()
+    left_out = {record["id"] for record in map(json.loads, lines)} - {case.name for case in cases.cases()}
+    text = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    section = text.partition("## Logs that are left out")[2].partition("\n## ")[0]
+    assert set(re.findall(r"vllm-\d+", section)) == left_out
 
 
 def test_the_documentation_shows_what_is_reached() -> None:
