@@ -31,6 +31,17 @@ ONLINE_LABELS: Final = {
     "bitsandbytes-fp4": "BitsAndBytes",
     "eetq": "INT8",
 }
+# Source: QuantizationMethods and the folder online/ in model_executor/layers/quantization of vLLM 0.18.0 to 0.33.0.
+ONLINE_SINCE: Final = {
+    "mxfp8": Version(0, 19),
+    "online": Version(0, 20),
+    "fp8_per_tensor": Version(0, 20),
+    "fp8_per_block": Version(0, 20),
+    "int8_per_channel_weight_only": Version(0, 20),
+    "fp8_per_channel": Version(0, 24),
+    "nvfp4_per_token": Version(0, 26),
+    "mxfp4": Version(0, 28),
+}
 EXPERTS_ONLY: Final = frozenset({"experts_int8", "int8_per_channel_weight_only", "nvfp4_per_token"})
 # What only a checkpoint brings. Asked for a plain one, its size is that of such a checkpoint of the same model.
 CHECKPOINT_LABELS: Final = {

@@ -124,6 +124,12 @@ def _format(request: EstimateRequest, found: settings.Settings) -> Iterator[Find
             message=f"the checkpoint's weights are {stored.scheme}, which --quantization {asked} contradicts; without "
             "it the engine takes the checkpoint as it is.",
         )
+    first = formats.ONLINE_SINCE.get(asked or "") if stored is None else None
+    if request.engine_version is not None and first is not None and found.version < first:
+        yield Finding(
+            reason=Verdict.FORMAT_UNSUPPORTED,
+            message=f"vLLM makes {asked} of a plain checkpoint from {first} on, and not in {found.version}.",
+        )
     if formats.is_gone(label, found.version):
         yield Finding(
             reason=Verdict.FORMAT_UNSUPPORTED,

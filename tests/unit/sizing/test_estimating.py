@@ -133,6 +133,12 @@ def test_a_model_that_older_versions_do_not_serve_is_not_sized_by_them() -> None
             "are AWQ, which --quantization fp8 contradicts",
             id="another format than the checkpoint's",
         ),
+        pytest.param(
+            {"quantization": "mxfp4", "engine_version": "0.27.1"},
+            Verdict.FORMAT_UNSUPPORTED,
+            "from 0.28 on",
+            id="made while loading by newer versions alone",
+        ),
         pytest.param({"quantization": "int3"}, Verdict.SETTING_REFUSED, "known are auto_awq", id="not known"),
         pytest.param(
             {"max_model_len": 200_000}, Verdict.SETTING_REFUSED, "131,072", id="longer than the model"
