@@ -112,7 +112,7 @@ class MemoryStatus(ApiModel):
     estimate: Literal["Verified", "Unverified"] | None = Field(
         None,
         description="Unverified where neither a start-up log nor a driver has confirmed these numbers for the"
-        " accelerator; absent on CPU.",
+        " accelerator, or for this kind of model; absent on CPU.",
     )
 
 
