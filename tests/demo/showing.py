@@ -65,7 +65,10 @@ def plan(tell: Teller, found: Raw) -> None:
         ),
         ("Quantization", f"{chosen['quantization']} ({chosen['bits']} bit)"),
         ("Device", str(chosen.get("accelerator") or chosen["device"])),
-        ("Engine", f"{chosen['engine']} {chosen['engineVersion']}, {chosen['image']}"),
+        (
+            "Engine",
+            f"{chosen['engine']} {chosen.get('engineVersion', 'of unknown version')}, {chosen['image']}",
+        ),
         ("Room", wording.requests_of(chosen["concurrency"], chosen["contextLength"])),
         ("Memory", ", ".join(f"{words} {memory[key]}" for key, words in MEMORY if key in memory)),
         *((("Given up", chosen["givenUp"]),) if chosen.get("givenUp") else ()),
