@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tests.demo import showing
-from tests.demo.telling import Teller
 from tests.unit.controller import plans
+
+if TYPE_CHECKING:
+    from tests.demo.telling import Teller
 
 
 class Heard:
