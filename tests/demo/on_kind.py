@@ -168,6 +168,7 @@ def _what_next(tell: Teller, installed: Installation) -> None:
         "# A model that cannot load: the pod goes back to the one that worked, and status says why.",
         f"kubectl patch pmd {MODEL} --type=merge -p '{broken}'",
         "kubectl get pmd -o wide --watch",
+        f"# The Hub here is a small one; it has {', '.join(sorted(repo.repo_id for repo in models.everything()))}",
         "# Take the model away: the application's pod template is as it was.",
         f"kubectl delete pmd {MODEL}",
         "",

@@ -86,9 +86,12 @@ class Teller:
 
     def failure(self, error: BaseException) -> None:
         """A sentence, and where more is written."""
-        sentence = str(error).partition("\n")[0] or type(error).__name__
+        sentence = str(error).partition("\n")[0]
+        if not sentence or isinstance(error, KeyError):  # whose text is the key alone
+            sentence = f"{type(error).__name__} {sentence}".strip()
         log = cache.root() / "logs" / "demo.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("".join(traceback.format_exception(error)))
         self.console.print(f"\n[bold red]It did not work:[/] {escape(sentence)}", soft_wrap=True)
         self.console.print(f"What the cluster said, and where it happened, is in {log}.", soft_wrap=True)
+        self.console.print("A cluster that was started stays up to be looked at; make demo-down ends it.")

@@ -24,10 +24,7 @@ from pillion.kube.resources import Resource
 
 __all__ = ["connecting", "default_namespace", "surroundings"]
 
-_NO_CLUSTER = (
-    "no cluster to plan for: give --gpu L4 (imagined nodes), --inventory FILE (kubectl get nodes,pods -A -o json), or "
-    "a kubeconfig (--context NAME, --kubeconfig FILE, KUBECONFIG)"
-)
+_WITHOUT = "--gpu L4 (imagined nodes), --inventory FILE (kubectl get nodes,pods -A -o json)"
 # A kubeconfig is anybody's file, and is read without looking first.
 _UNREADABLE = (
     yaml.YAMLError,
@@ -59,7 +56,7 @@ def surroundings(
         BadInputError: there is no such kubeconfig or context.
         FailedError: the API server does not answer, or lets nodes not be read.
     """
-    name = namespace or default_namespace(kubeconfig, context)
+    name = namespace or default_namespace(kubeconfig, context, without=_WITHOUT)
 
     async def read() -> Surroundings:
         cluster = await connecting(kubeconfig, context)
@@ -86,8 +83,13 @@ async def connecting(kubeconfig: Path | None, context: str | None) -> Cluster:
         raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
 
 
-def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
+def default_namespace(kubeconfig: Path | None, context: str | None, *, without: str) -> str:
     """The namespace of the context that is used.
+
+    Args:
+        kubeconfig: a file, or None for the usual ones.
+        context: a context of it, or None for the current one.
+        without: the options that need no cluster, for a helping message.
 
     Raises:
         BadInputError: there is no kubeconfig, or no such context.
@@ -96,7 +98,10 @@ def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
         return credentials.namespace(None if kubeconfig is None else str(kubeconfig), context)
     except _UNREADABLE as error:
         if kubeconfig is None and context is None:
-            raise BadInputError(_NO_CLUSTER) from error
+            raise BadInputError(
+                f"no cluster to ask: {error}; give {without}, or a kubeconfig (--context NAME, --kubeconfig FILE, "
+                "KUBECONFIG)"
+            ) from error
         raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
 
 

@@ -45,7 +45,9 @@ def run(
     else:
         from pillion.cli import cluster
 
-        namespace = namespace or cluster.default_namespace(kubeconfig, context)
+        namespace = namespace or cluster.default_namespace(
+            kubeconfig, context, without="--sidecars FILE (kubectl get psc -o yaml)"
+        )
         known = _of_cluster(kubeconfig, context, _namespaces(given, namespace))
     import yaml
 

@@ -62,7 +62,10 @@ def explain(
     else:
         from pillion.cli import cluster
 
-        found = _live(name, kubeconfig, context, namespace or cluster.default_namespace(kubeconfig, context))
+        where = namespace or cluster.default_namespace(
+            kubeconfig, context, without="-f FILE (kubectl get pmd NAME -o yaml)"
+        )
+        found = _live(name, kubeconfig, context, where)
     try:
         parts, data = list(_page(found)), _data(found)
     except MALFORMED as error:

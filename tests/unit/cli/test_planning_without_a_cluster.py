@@ -273,7 +273,7 @@ def test_a_list_that_kubectl_would_not_write(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        pytest.param((), "no cluster to plan for: give --gpu L4", id="no cluster at all"),
+        pytest.param((), "give --gpu L4 (imagined nodes)", id="no cluster at all"),
         pytest.param(("--gpu", "L44"), "near it are NVIDIA-L4", id="a GPU that nobody knows"),
         pytest.param(("--gpus", "4"), "name their product with --gpu", id="GPUs of no product"),
         pytest.param(("--gpu", "L4", "--gpus", "0"), "--gpus", id="no GPU"),
