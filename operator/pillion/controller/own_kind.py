@@ -4,21 +4,23 @@ kopf does: one registry, built here, whose handler passes each event on. Everyth
 writes itself, is followed without it: most events are of these, kopf works about a millisecond for each, and it keeps
 a task and a copy for each object.
 
-A list that kopf begins anew (after 410 Gone, or a broken connection) says nothing of what is missing in it. So whenever
+A watch that breaks off, kopf resumes from the last version that it saw. After 410 Gone, and where the list itself broke
+off, it lists anew (kopf 1.45.2, clients/watching.py), and its list says nothing of what is missing in it. So whenever
 kopf lists, the kind is listed here, too, and the follower is told all there is; what ended meanwhile ends then.
 """
 
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 
 import aiohttp
 
 from pillion.kube import resources
 from pillion.kube.client import Cluster, KubeError
-from pillion.kube.following import RETRY_SECONDS, Follower, complete
+from pillion.kube.following import Follower, complete, retry_seconds
 
 # kopf imports the official client where it finds it, to know its objects when it meets them. It meets none here, and
 # the import takes 17 MiB.
@@ -42,15 +44,31 @@ SERVER_TIMEOUT_SECONDS = 300
 CLIENT_TIMEOUT_SECONDS = 310
 CONNECT_TIMEOUT_SECONDS = 30
 
+# kopf logs in again at once after each 401, for ever: a server that knew nobody was asked 3,074 times in 4 s.
+LOGIN_LASTS_SECONDS = 60.0
+FIRST_LOGIN_WAIT_SECONDS = 1.0
+LONGEST_LOGIN_WAIT_SECONDS = 30.0
+
 RESOURCE = resources.MODEL_DEPLOYMENTS
 
 
 class OwnKind:
     """Tells a follower of every ModelDeployment."""
 
-    def __init__(self, cluster: Cluster, follower: Follower) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        follower: Follower,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._cluster = cluster
         self._follower = follower
+        self._clock = clock
+        self._sleep = sleep
+        self._logged_in: float | None = None
+        self._login_wait_seconds = 0.0
         self._kopf_lists = asyncio.Event()
         self.listed = asyncio.Event()  # the follower was told all there is, once at least
 
@@ -64,13 +82,22 @@ class OwnKind:
         Raises:
             RuntimeError: kopf ended by itself.
         """
-        listing = asyncio.create_task(self._list_with_kopf())
+        tasks = (
+            asyncio.create_task(self._list_with_kopf()),
+            asyncio.create_task(
+                kopf.operator(
+                    registry=self._registry(signals), settings=_settings(), standalone=True, clusterwide=True
+                )
+            ),
+        )
         try:
-            await kopf.operator(
-                registry=self._registry(signals), settings=_settings(), standalone=True, clusterwide=True
-            )
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            listing.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         raise RuntimeError("kopf ended by itself; the operator has to be started again")
 
     def _registry(self, signals: Callable[[], None]) -> kopf.OperatorRegistry:
@@ -100,6 +127,10 @@ class OwnKind:
         Asked again after a 401: a service account's token expires, and the new one is read from its file.
         """
         found = self._cluster.credentials
+        if self._logged_in is not None:
+            found.forget()
+            await self._wait_before_login(self._clock() - self._logged_in)
+        self._logged_in = self._clock()
         authorization = await found.authorization()
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._answered)
@@ -108,8 +139,22 @@ class OwnKind:
             headers={"Authorization": authorization} if authorization else {},
             proxy=found.proxy,
             trace_configs=[trace],
+            middlewares=() if found.server_name is None else (_expecting(found.server_name),),
         )
         return kopf.AiohttpSession(server=found.server, aiohttp_session=session)
+
+    async def _wait_before_login(self, lasted_seconds: float) -> None:
+        """Not at all where the last login was good for a while, else longer each time."""
+        if lasted_seconds >= LOGIN_LASTS_SECONDS:
+            self._login_wait_seconds = 0.0
+            return
+        self._login_wait_seconds = min(
+            max(2 * self._login_wait_seconds, FIRST_LOGIN_WAIT_SECONDS), LONGEST_LOGIN_WAIT_SECONDS
+        )
+        logger.warning(
+            "the API server refused who asks (401); asked again in %.0f s", self._login_wait_seconds
+        )
+        await self._sleep(self._login_wait_seconds)
 
     async def _answered(
         self,
@@ -118,23 +163,40 @@ class OwnKind:
         request: aiohttp.TraceRequestEndParams,
     ) -> None:
         """A request of kopf's has its answer."""
-        listed = request.url.path == RESOURCE.path() and "watch" not in request.url.query
+        # Before the path of Kubernetes may stand that of a proxy (Rancher: /k8s/clusters/<name>).
+        listed = request.url.path.endswith(RESOURCE.path()) and "watch" not in request.url.query
         if listed and request.response.status < 300:
             self._kopf_lists.set()
 
     async def _list_with_kopf(self) -> None:
+        failures = 0
         while True:
             await self._kopf_lists.wait()
             self._kopf_lists.clear()
             try:
                 objects, version = await self._cluster.snapshot(RESOURCE)
             except KubeError as error:
-                logger.warning("%s could not be listed: %s", RESOURCE.plural, error)
-                await asyncio.sleep(RETRY_SECONDS)
+                seconds = retry_seconds(failures)
+                failures += 1
+                logger.warning("%s are listed again in %.1f s: %s", RESOURCE.plural, seconds, error)
+                await self._sleep(seconds)
                 self._kopf_lists.set()
                 continue
+            failures = 0
             self._follower.listed(RESOURCE, [complete(RESOURCE, obj) for obj in objects], int(version))
             self.listed.set()
+
+
+def _expecting(server_name: str) -> aiohttp.ClientMiddlewareType:
+    """Another name in the server's certificate than the address; a session takes it for single requests alone."""
+
+    async def name(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.server_hostname = server_name
+        return await handler(request)
+
+    return name
 
 
 def _settings() -> kopf.OperatorSettings:
