@@ -29,6 +29,8 @@ def run(
     from pillion.cli import logs
     from pillion.controller import operator
     from pillion.controller.settings import Settings
+    from pillion.kube.client import KubeError
+    from pillion.kube.credentials import CredentialsError
 
     try:
         settings = Settings()
@@ -44,6 +46,12 @@ def run(
                 settings, kubeconfig=None if kubeconfig is None else str(kubeconfig), context=context
             )
         )
+    except CredentialsError as error:
+        typer.echo(f"pillion: {error}", err=True)
+        raise typer.Exit(2) from error
+    except KubeError as error:
+        typer.echo(f"pillion: the operator cannot run: {error.message}", err=True)
+        raise typer.Exit(1) from error
     except operator.OperatorError as error:
         typer.echo(f"pillion: {error}", err=True)
         raise typer.Exit(1) from error
