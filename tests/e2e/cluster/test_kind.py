@@ -181,7 +181,8 @@ def test_pods_on_two_nodes_reach_each_other(archive: Path) -> None:
         placed = kubectl(two, "get", "pods", "--output", "jsonpath={.items[*].spec.nodeName}").split()
         assert sorted(placed) == sorted(two.nodes)
         for node in two.nodes:
-            answers = {two.node_exec(*ASK, f"http://{address}/", node=node).stdout for _ in range(40)}
+            # One may be lost while the node's rules for the Service are still being written.
+            answers = {two.node_exec(*ASK, f"http://{address}/", node=node).stdout for _ in range(40)} - {""}
             assert len(answers) == 2, f"from {node}: {answers}"
     finally:
         kind.down("pillion-two")
