@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pillion.facts import AttentionKind
-from pillion.sizing import budget, constants, formats, kv_cache, kv_dtypes, parallelism, settings, tgi
+from pillion.sizing import (
+    budget,
+    constants,
+    defaults,
+    formats,
+    kv_cache,
+    kv_dtypes,
+    parallelism,
+    settings,
+    tgi,
+)
 from pillion.sizing.request import VLLM, EstimateRequest
 
 
@@ -172,7 +182,7 @@ def _scheduling(request: EstimateRequest, found: settings.Settings) -> Iterator[
         yield Finding(
             reason=Verdict.SETTING_REFUSED,
             message="gpu_memory_utilization is 1, and the engine's own start leaves less than all of the memory free; "
-            "0.97 or less is accepted on most accelerators.",
+            f"vLLM {found.version}'s own default is {defaults.utilization(found.version)}.",
         )
 
 

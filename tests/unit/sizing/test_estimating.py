@@ -113,7 +113,10 @@ def test_a_model_that_older_versions_do_not_serve_is_not_sized_by_them() -> None
             id="more requests than tokens",
         ),
         pytest.param(
-            {"gpu_memory_utilization": 1.0}, Verdict.SETTING_REFUSED, "0.97 or less", id="all of the memory"
+            {"gpu_memory_utilization": 1.0},
+            Verdict.SETTING_REFUSED,
+            "own default is 0.92",
+            id="all of the memory",
         ),
         pytest.param(
             {"kv_cache_dtype": "float16", "engine_version": "0.17.0"},
