@@ -20,7 +20,7 @@ __all__ = ["many", "one"]
 def one(fields: Mapping[str, object], *, revision: str | None, form: Form) -> None:
     """One estimate, or without a GPU a table over common ones; the exit code is that of the command's help."""
     try:
-        question = questions.read(fields)
+        question = questions.read(questions.from_texts(fields))
     except BadInputError as error:
         raise BadInputError([_as_option(problem) for problem in error.problems]) from error
     model = _facts(question.model, Models(revision=revision))

@@ -6,7 +6,7 @@ not work or has no answer, 2 the command or its input was wrong.
 
 import io
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -37,8 +37,22 @@ app = typer.Typer(
 )
 
 
+def _version_and_end(asked: bool) -> None:
+    if asked:
+        operating.version()
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version_and_end, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
     """Puts an LLM beside an application that already runs."""
 
 

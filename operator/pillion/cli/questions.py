@@ -18,7 +18,7 @@ from pillion.hardware import gpus
 from pillion.sizing import kv_dtypes, versions
 from pillion.sizing.constants import GIB
 
-__all__ = ["CPU", "FIELDS", "Question", "read"]
+__all__ = ["CPU", "FIELDS", "Question", "from_texts", "read"]
 
 CPU: Final = "cpu"  # the product that stands for no accelerator
 _DTYPES: Final = ("auto", "bfloat16", "float16", "float32", "half", "float")
@@ -26,6 +26,11 @@ _ENGINES: Final = ("vllm", "tgi")
 _NEWEST: Final = frozenset({"latest", "main", "nightly"})
 _SHORT_DTYPES: Final = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 _CAPABILITY: Final = re.compile(r"(?:sm_?)?(\d{1,2})\.(\d)[a-z]?", re.IGNORECASE)
+
+# The engine's own notation: human_readable_int, by which vLLM reads --max-model-len and --max-num-batched-tokens.
+_TOKENS: Final = re.compile(r"(\d+(?:\.\d+)?)([kKmMgG]?)")
+_DECIMAL: Final = {"k": 10**3, "m": 10**6, "g": 10**9}
+_BINARY: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 Check = Callable[[object], Any]
 
@@ -111,11 +116,45 @@ def read(fields: Mapping[str, object]) -> Question:
     )
 
 
+def from_texts(fields: Mapping[str, object]) -> dict[str, object]:
+    """The fields as options give them, with numbers for the texts that are some; others are refused by their check."""
+    return {
+        name: _number(found) if isinstance(found, str) and FIELDS.get(name) in _OF_NUMBERS else found
+        for name, found in fields.items()
+    }
+
+
+def _number(text: str) -> int | float | str:
+    for read_number in (int, float):
+        try:
+            return read_number(text)
+        except ValueError:
+            continue
+    return text
+
+
 def _whole(value: object) -> int:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not math.isfinite(number) or number != math.floor(number) or number < 1:
         raise _WrongValueError("must be a whole number of 1 or more")
     return int(number)
+
+
+def _tokens(value: object) -> int:
+    """A whole number, or a text as the engine's option takes it: 8k is 8,000, 8K is 8,192, 25.6k is 25,600."""
+    found = _TOKENS.fullmatch(value.strip()) if isinstance(value, str) else None
+    try:
+        if found is None:
+            return _whole(value)
+        number, suffix = found.groups()
+        # A fraction of a binary multiple is refused by the engine, too.
+        return _whole(
+            int(float(number) * _DECIMAL[suffix]) if suffix in _DECIMAL else int(number) * _BINARY[suffix]
+        )
+    except (OverflowError, ValueError):
+        raise _WrongValueError(
+            "must be a whole number of 1 or more, which may end as vLLM's do: 8k is 8,000 and 8K is 8,192"
+        ) from None
 
 
 def _share(value: object) -> float:
@@ -225,12 +264,13 @@ FIELDS: Final[Mapping[str, Check]] = {
     "engine": _one_of(_ENGINES),
     "engine_version": _version,
     "gpu_memory_utilization": _share,
-    "max_model_len": _whole,
+    "max_model_len": _tokens,
     "max_num_seqs": _whole,
-    "max_num_batched_tokens": _whole,
+    "max_num_batched_tokens": _tokens,
     "dtype": _dtype,
     "quantization": _quantization,
     "kv_cache_dtype": _cache_dtype,
     "enforce_eager": _flag,
     "kv_cache_memory_gib": _gib,
 }
+_OF_NUMBERS: Final = (_whole, _tokens, _share, _gib)

@@ -37,8 +37,12 @@ def test_null_is_the_default_of_the_engine() -> None:
         pytest.param("max_model_len", float("inf"), "whole number of 1 or more", id="an infinite context"),
         pytest.param("max_model_len", float("nan"), "whole number of 1 or more", id="no number at all"),
         pytest.param(
-            "max_model_len", "8k", "whole number of 1 or more; found '8k'", id="a text for a number"
+            "max_model_len", "8kb", "8k is 8,000 and 8K is 8,192; found '8kb'", id="a text for a number"
         ),
+        pytest.param("max_model_len", "1.5K", "whole number of 1 or more", id="a fraction that vLLM refuses"),
+        pytest.param("max_model_len", "0k", "whole number of 1 or more", id="no tokens"),
+        pytest.param("max_num_batched_tokens", "9" * 400 + "k", "whole number", id="more than any number"),
+        pytest.param("max_num_seqs", "8k", "1 or more; found '8k'", id="what vLLM takes of tokens alone"),
         pytest.param("gpu_memory_gib", 0, "above 0; found 0", id="no memory"),
         pytest.param("kv_cache_memory_gib", -1, "above 0; found -1", id="a cache below zero"),
         pytest.param("gpu_memory_utilization", 1.2, "at most 1; found 1.2", id="more than the whole memory"),
@@ -108,6 +112,22 @@ def test_a_setting_is_read_as_others_write_it(field: str, written: str, meant: s
 
 def test_whole_numbers_may_have_a_decimal_point_as_other_programs_write_them() -> None:
     assert questions.read({"model": "a/b", "max_model_len": 8192.0}).settings["max_model_len"] == 8192
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        pytest.param("8k", 8_000, id="thousands"),
+        pytest.param("8K", 8_192, id="binary thousands"),
+        pytest.param("25.6k", 25_600, id="a fraction of thousands"),
+        pytest.param("1m", 1_000_000, id="millions"),
+        pytest.param("1M", 1_048_576, id="binary millions"),
+        pytest.param(" 4096 ", 4_096, id="a plain number"),
+    ],
+)
+@pytest.mark.parametrize("field", ["max_model_len", "max_num_batched_tokens"])
+def test_tokens_are_read_as_the_engine_reads_them(field: str, written: str, meant: int) -> None:
+    assert questions.read({"model": "a/b", field: written}).settings == {field: meant}
 
 
 def test_memory_that_is_given_makes_an_unknown_gpu_known_enough() -> None:

@@ -92,6 +92,11 @@ def test_memory_may_be_given_in_place_of_a_product(pillion: Pillion, small: Path
     assert ended.json["kv_cache_gib"] < 7.5
 
 
+def test_tokens_may_be_written_as_for_the_engine(pillion: Pillion, small: Path) -> None:
+    ended = pillion("estimate", small, "--gpu", "L4", "--max-model-len", "8K", "-o", "json")
+    assert ended.json["max_model_len"] == 8192
+
+
 def test_a_cache_that_is_given_needs_no_gpu(pillion: Pillion, small: Path) -> None:
     told = pillion("estimate", small, "--kv-cache-memory-gib", 1, "--max-model-len", 4096, "-o", "json").json
     assert told["kv_cache_tokens"] == pytest.approx(2**30 / 114_688, rel=0.02)
@@ -181,7 +186,22 @@ def test_a_checkpoint_that_nobody_published_is_as_large_as_the_published_ones(pi
             "--gpu-memory-gib: must be a number of GiB above 0",
             id="memory",
         ),
-        pytest.param(("a/b", "--max-model-len", "x"), "--max-model-len", id="a text for a number"),
+        pytest.param(
+            ("a/b", "--max-model-len", "8kb"),
+            "--max-model-len: must be a whole number of 1 or more, which may end as vLLM's do: 8k is 8,000 and 8K is "
+            "8,192; found '8kb'",
+            id="a text for a number",
+        ),
+        pytest.param(
+            ("a/b", "--gpu-memory-utilization", "half"),
+            "--gpu-memory-utilization: must be a number above 0 and at most 1; found 'half'",
+            id="a text for a share",
+        ),
+        pytest.param(
+            ("a/b", "--gpu-memory-gib", "16GiB"),
+            "must be a number of GiB above 0; found '16GiB'",
+            id="a unit",
+        ),
         pytest.param(("a/b", "-o", "jsonl"), "accepted are table, json and yaml", id="a form of the batch"),
         pytest.param(("a/b", "--batch", "x"), "MODEL: with --batch each line", id="a model beside a batch"),
         pytest.param(

@@ -9,6 +9,11 @@ from pillion.cli.commands.options import Form
 __all__ = ["estimate"]
 
 _DEVICE, _ENGINE, _MANY = "Accelerator", "Engine's settings (absent: its version's default)", "Many at once"
+# A panel of its own: a second column of names beside the long ones would leave 80 columns no room for either.
+_SWITCHES = "Engine's settings, on or off"
+
+# Numbers come as texts: what a question accepts is said by one module, for options as for lines of a file.
+_Number = str | None
 
 
 def estimate(
@@ -28,20 +33,25 @@ def estimate(
         ),
     ] = None,
     gpu_memory_gib: Annotated[
-        float | None,
+        _Number,
         typer.Option(
-            help="Memory of one GPU as the engine sees it, in place of the table's.", rich_help_panel=_DEVICE
+            metavar="NUMBER",
+            help="Memory of one GPU as the engine sees it, in place of the table's.",
+            rich_help_panel=_DEVICE,
         ),
     ] = None,
     compute_capability: Annotated[
         str | None, typer.Option(metavar="X.Y", help="In place of the table's.", rich_help_panel=_DEVICE)
     ] = None,
     tensor_parallel: Annotated[
-        int | None, typer.Option(help="GPUs that each layer is divided over.", rich_help_panel=_DEVICE)
+        _Number,
+        typer.Option(metavar="NUMBER", help="GPUs that each layer is divided over.", rich_help_panel=_DEVICE),
     ] = None,
     pipeline_parallel: Annotated[
-        int | None,
-        typer.Option(help="Groups of GPUs that the layers are divided over.", rich_help_panel=_DEVICE),
+        _Number,
+        typer.Option(
+            metavar="NUMBER", help="Groups of GPUs that the layers are divided over.", rich_help_panel=_DEVICE
+        ),
     ] = None,
     engine: Annotated[
         str | None, typer.Option(metavar="NAME", help="vllm or tgi.", rich_help_panel=_ENGINE)
@@ -53,16 +63,28 @@ def estimate(
         ),
     ] = None,
     gpu_memory_utilization: Annotated[
-        float | None, typer.Option(help="The engine's share of the memory.", rich_help_panel=_ENGINE)
+        _Number,
+        typer.Option(metavar="NUMBER", help="The engine's share of the memory.", rich_help_panel=_ENGINE),
     ] = None,
     max_model_len: Annotated[
-        int | None, typer.Option(help="Tokens that one request may have.", rich_help_panel=_ENGINE)
+        _Number,
+        typer.Option(
+            metavar="NUMBER",
+            help="Tokens that one request may have; 8k is 8,000 and 8K 8,192.",
+            rich_help_panel=_ENGINE,
+        ),
     ] = None,
     max_num_seqs: Annotated[
-        int | None, typer.Option(help="Requests that are computed at once.", rich_help_panel=_ENGINE)
+        _Number,
+        typer.Option(metavar="NUMBER", help="Requests that are computed at once.", rich_help_panel=_ENGINE),
     ] = None,
     max_num_batched_tokens: Annotated[
-        int | None, typer.Option(help="Tokens that are computed at once.", rich_help_panel=_ENGINE)
+        _Number,
+        typer.Option(
+            metavar="NUMBER",
+            help="Tokens that are computed at once; 8k and 8K as above.",
+            rich_help_panel=_ENGINE,
+        ),
     ] = None,
     dtype: Annotated[
         str | None, typer.Option(help="auto, bfloat16, float16 or float32.", rich_help_panel=_ENGINE)
@@ -79,11 +101,14 @@ def estimate(
     enforce_eager: Annotated[
         bool | None,
         typer.Option(
-            "--enforce-eager/--no-enforce-eager", help="Without CUDA graphs.", rich_help_panel=_ENGINE
+            "--enforce-eager/--no-enforce-eager", help="Without CUDA graphs.", rich_help_panel=_SWITCHES
         ),
     ] = None,
     kv_cache_memory_gib: Annotated[
-        float | None, typer.Option(help="Memory of the KV cache, where it is given.", rich_help_panel=_ENGINE)
+        _Number,
+        typer.Option(
+            metavar="NUMBER", help="Memory of the KV cache, where it is given.", rich_help_panel=_ENGINE
+        ),
     ] = None,
     revision: Annotated[
         str | None, typer.Option(help="A branch, tag or commit of a model of the Hub.")

@@ -21,7 +21,10 @@ def run(
     ] = None,
     context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
 ) -> None:
-    """Run the operator. Its settings are environment variables (docs/reference/settings.md)."""
+    """Run the operator. Its settings are environment variables (docs/reference/settings.md).
+
+    Exit codes: 0 it was told to end, 1 it cannot run or lost its lease, 2 a setting or the kubeconfig is wrong.
+    """
     import asyncio
 
     from pydantic import ValidationError
@@ -62,13 +65,23 @@ def crds(
         Path | None, typer.Argument(help="Where to write the files; absent, they are printed.")
     ] = None,
 ) -> None:
-    """Print or write the CustomResourceDefinitions of this version."""
+    """Print or write the CustomResourceDefinitions of this version.
+
+    Exit codes: 0 done, 2 the folder cannot be written.
+    """
     from pillion.api import crds as generator
+    from pillion.cli import exits
 
     files = generator.generate()
     if folder is None:
         typer.echo("---\n".join(files[name] for name in sorted(files)), nl=False)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text)
+    with exits.ending():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in files.items():
+                (folder / name).write_text(text)
+        except OSError as error:
+            raise exits.BadInputError(
+                f"{folder}: cannot be written: {error.strerror or error}; name a folder that can"
+            ) from error

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pillion.cli.commands.options import Context, Form, Kubeconfig, Namespace, Output
+from pillion.cli.commands.options import Context, Form, Kubeconfig, Namespace, Output, whole_number
 
 __all__ = ["plan"]
 
@@ -41,14 +41,31 @@ def plan(
         ),
     ] = None,
     gpus: Annotated[
-        int | None, typer.Option(min=1, max=64, help="GPUs of each imagined node.", rich_help_panel=_CLUSTER)
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            parser=whole_number(1, 64),
+            help="GPUs of each imagined node.",
+            rich_help_panel=_CLUSTER,
+        ),
     ] = None,
     nodes: Annotated[
-        int | None, typer.Option(min=1, max=5000, help="Imagined nodes.", rich_help_panel=_CLUSTER)
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            parser=whole_number(1, 5000),
+            help="Imagined nodes.",
+            rich_help_panel=_CLUSTER,
+        ),
     ] = None,
     namespace: Namespace = None,
     pods: Annotated[
-        int | None, typer.Option(min=0, help="Pods of the target, in place of what is known of it.")
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            parser=whole_number(0),
+            help="Pods of the target, in place of what is known of it.",
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
