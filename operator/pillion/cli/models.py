@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pillion.api.modeldeployment import Checkpoints, ModelDeploymentSpec
 from pillion.api.reasons import Reason
+from pillion.cli import hub_words
 from pillion.cli.exits import BadInputError
 from pillion.facts import FactsError, ModelFacts, tokens
 from pillion.facts.cache import FactsCache
@@ -21,7 +22,6 @@ __all__ = ["Models", "directory_of", "hub_token"]
 
 _PARALLEL_READS = 8
 _PATIENCE = 3  # a thousand lines must not wait for a Hub that is down a thousand times
-_ABOUT_TOKENS = frozenset({Reason.MODEL_GATED, Reason.MODEL_NOT_FOUND})
 
 
 def hub_token() -> str | None:
@@ -36,7 +36,8 @@ def hub_token() -> str | None:
     try:
         return tokens.token(base64.b64encode(value.encode()).decode(), where="HF_TOKEN")
     except FactsError as error:
-        raise BadInputError(error.message) from error
+        wrong, _, _ = error.message.partition(";")  # what follows is about Secrets
+        raise BadInputError(f"{wrong}; set it to the token alone, or unset it for public models") from error
 
 
 def directory_of(model: str, *, beside: Path | None = None) -> Path | None:
@@ -112,7 +113,12 @@ class Models:
             FactsError: there is no such model, or it cannot be understood.
         """
         folder = directory_of(model, beside=beside)
-        return self.of_hub(model) if folder is None else self.of_directory(folder)
+        if folder is not None:
+            return self.of_directory(folder)
+        try:
+            return self.of_hub(model)
+        except FactsError as error:
+            raise hub_words.of_an_estimate(error) from error
 
     def checkpoints(self, spec: ModelDeploymentSpec) -> tuple[tuple[ModelFacts, ...], tuple[str, ...]]:
         """The model, its variants and trusted quantizations, and what was assumed about them, in sentences.
@@ -173,14 +179,7 @@ class Models:
             )
         except FactsError as error:
             self._failures_in_a_row = self._failures_in_a_row + 1 if error.transient else 0
-            if error.transient:
-                message = f"{error.message} This command asks once: run it again, or set HF_ENDPOINT for it."
-                raise FactsError(error.reason, message, transient=True) from error
-            if error.reason not in _ABOUT_TOKENS:
-                raise
-            used = "HF_TOKEN is what was used" if self._token else "it is not set"
-            message = f"{error.message} This command reads the token from HF_TOKEN; {used}."
-            raise FactsError(error.reason, message) from error
+            raise hub_words.of_command(error) from error
         self._failures_in_a_row = 0
         return found
 

@@ -134,7 +134,7 @@ def _answer(deployment: ModelDeployment, knowledge: _Knowledge, before: _Before)
         return Answer(
             deployment=deployment,
             namespace=knowledge.surroundings.namespace_of(deployment),
-            outcome=planner.NotPlanned(reason=error.reason, message=error.message),
+            outcome=planner.NotPlanned(reason=error.reason, message=_told(error, deployment)),
             facts=None,
             pods=_pods(target, knowledge.pods),
             notes=about_target,
@@ -204,6 +204,15 @@ def _refuse_unsupported(deployment: ModelDeployment) -> None:
     if found:
         message = "; ".join(f"{path}: {message}" for path, message in found)
         raise FactsError(Reason.FIELD_NOT_SUPPORTED, message)
+
+
+def _told(error: FactsError, deployment: ModelDeployment) -> str:
+    """The failure, and what the operator would need beside this command."""
+    if error.reason is not Reason.MODEL_GATED or deployment.spec.model.token_secret_ref is not None:
+        return error.message
+    return (
+        f"{error.message} The operator needs a Secret with such a token, named in spec.model.tokenSecretRef."
+    )
 
 
 def _pods(target: Raw | None, wanted: int | None) -> int:

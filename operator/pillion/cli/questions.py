@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pillion import sizing
+from pillion import engines, sizing
 from pillion.cli.exits import BadInputError
 from pillion.facts import ModelFacts
 from pillion.hardware import gpus
 from pillion.sizing import kv_dtypes, versions
+from pillion.sizing import request as sizing_request
 from pillion.sizing.constants import GIB
 
 __all__ = ["CPU", "FIELDS", "Question", "from_texts", "read"]
@@ -63,6 +64,7 @@ class Question:
             model=model,
             gpu_memory_bytes=memory,
             product=self.product,
+            listed=engines.lists(settings.get("engine", sizing_request.VLLM), model.architecture),
             **settings,
         )
 

@@ -145,7 +145,7 @@ def test_one_of_several_without_a_plan_is_told_by_the_exit_code(pillion: Pillion
 
     assert ended.code == 1
     assert [plan["reason"] for plan in ended.json["plans"]] == ["Planned", "ModelNotFound"]
-    assert "reads the token from HF_TOKEN; it is not set" in ended.json["plans"][1]["message"]
+    assert "a private one needs a token in HF_TOKEN" in ended.json["plans"][1]["message"]
 
 
 def test_models_of_one_target_share_its_pods(pillion: Pillion, written: Written) -> None:

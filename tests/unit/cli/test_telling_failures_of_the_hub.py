@@ -1,0 +1,104 @@
+"""Is what a user of commands can do said of the Hub's failures: HF_TOKEN and options, no Secrets and no operator?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from pillion.cli import hub_words
+from pillion.facts import hub_errors
+from tests.hub import models, server
+from tests.unit.cli import objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Ended
+
+    Pillion = Callable[..., Ended]
+
+MISSING = "pillion-test/missing"
+
+
+def answered(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
+    """The Hub's refusal, as its library raises it."""
+    request = httpx2.Request("GET", "https://hub.example/api")
+    return kind("refused", response=httpx2.Response(status, request=request))
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(answered(GatedRepoError, 403), id="gated"),
+        pytest.param(answered(RepositoryNotFoundError, 404), id="not there"),
+        pytest.param(answered(RevisionNotFoundError, 404), id="no such revision"),
+        pytest.param(answered(HfHubHTTPError, 401), id="no such token"),
+        pytest.param(answered(HfHubHTTPError, 429), id="too many requests"),
+        pytest.param(answered(HfHubHTTPError, 500), id="out of order"),
+        pytest.param(OfflineModeIsEnabled("offline"), id="offline"),
+        pytest.param(httpx2.ConnectError("refused"), id="no answer"),
+    ],
+)
+def test_no_failure_speaks_of_what_a_command_does_not_have(error: Exception, has_token: bool) -> None:
+    failure = hub_errors.translated(
+        error, repo="a/b", revision="v1", endpoint="https://hub.example", has_token=has_token
+    )
+    told = hub_words.of_an_estimate(hub_words.of_command(failure))
+    assert (told.reason, told.transient) == (failure.reason, failure.transient)
+    for word in ("spec.", "Secret", "operator", "asked again"):
+        assert word not in told.message
+
+
+def test_a_gated_model_is_told_with_what_to_set(pillion: Pillion, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = pillion("estimate", models.GATED, "--gpu", "L4")
+    assert ended.code == 1
+    assert ended.err.endswith(f"/{models.GATED}, and set HF_TOKEN to a token with read access.\n")
+
+    monkeypatch.setenv("HF_TOKEN", "hf_nobody")
+    ended = pillion("estimate", models.GATED, "--gpu", "L4")
+    assert (
+        "does not accept the token of HF_TOKEN; make a new one with read access and set HF_TOKEN to it."
+        in ended.err
+    )
+
+    monkeypatch.setenv("HF_TOKEN", server.READER_TOKEN)
+    assert pillion("estimate", models.GATED, "--gpu", "L4").code == 0
+
+
+def test_a_model_that_is_not_there_may_be_private(pillion: Pillion) -> None:
+    assert "a private one needs a token in HF_TOKEN." in pillion("estimate", MISSING, "--gpu", "L4").err
+
+
+def test_a_revision_is_an_option_of_an_estimate(pillion: Pillion) -> None:
+    ended = pillion("estimate", models.DENSE_8B, "--gpu", "L4", "--revision", "v9")
+    assert ended.code == 1
+    assert "leave --revision away for main" in ended.err
+
+
+def test_a_plan_tells_what_the_operator_needs_as_well(
+    pillion: Pillion, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(objects.deployment(repo=models.GATED))
+    (plan,) = pillion("plan", "-f", path, "--gpu", "L4", "-o", "json").json["plans"]
+    assert "set HF_TOKEN to a token" in plan["message"]
+    assert plan["message"].endswith(
+        "The operator needs a Secret with such a token, named in spec.model.tokenSecretRef."
+    )
+    path = written(
+        objects.deployment(model={"repo": MISSING, "tokenSecretRef": {"name": "hub", "key": "token"}})
+    )
+    (plan,) = pillion("plan", "-f", path, "--gpu", "L4", "-o", "json").json["plans"]
+    assert "The operator needs" not in plan["message"]
+    monkeypatch.setenv("HF_TOKEN", "hf_two words")
+    assert "kubectl" not in pillion("plan", "-f", path, "--gpu", "L4").err
