@@ -22,7 +22,7 @@ from pillion.kube import credentials, resources
 from pillion.kube.client import Cluster, Forbidden, KubeError, NotFound
 from pillion.kube.resources import Resource
 
-__all__ = ["connecting", "default_namespace", "surroundings"]
+__all__ = ["connecting", "default_namespace", "not_installed", "surroundings"]
 
 _WITHOUT = "--gpu L4 (imagined nodes), --inventory FILE (kubectl get nodes,pods -A -o json)"
 # A kubeconfig is anybody's file, and is read without looking first.
@@ -81,6 +81,25 @@ async def connecting(kubeconfig: Path | None, context: str | None) -> Cluster:
         return await Cluster.connect(None if kubeconfig is None else str(kubeconfig), context)
     except _UNREADABLE as error:
         raise BadInputError(f"the kubeconfig leads to no cluster: {error}") from error
+
+
+async def not_installed(cluster: Cluster, resource: Resource, namespace: str) -> FailedError | None:
+    """That the cluster does not know one of Pillion's kinds, and what to do; None where it does, or nobody may know.
+
+    The API server answers 404 for a kind as for an object, so whoever was told that asks this.
+    """
+    try:
+        await cluster.list(resource, namespace)
+    except NotFound:
+        return FailedError(
+            f"the cluster does not know {resource.plural}.{resource.group}: Pillion's CustomResourceDefinitions are "
+            "not installed there. Install Pillion (helm install pillion charts/pillion, see docs/install.md), or the "
+            "definitions alone (pillion crds | kubectl apply --server-side -f -); or choose another cluster with "
+            "--context."
+        )
+    except Forbidden:
+        pass
+    return None
 
 
 def default_namespace(kubeconfig: Path | None, context: str | None, *, without: str) -> str:

@@ -192,13 +192,18 @@ def _namespaces(given: Sequence[tuple[str, Raw]], default: str) -> set[str]:
 def _of_cluster(kubeconfig: Path | None, context: str | None, namespaces: set[str]) -> list[Raw]:
     from pillion.cli import cluster
     from pillion.kube import resources
-    from pillion.kube.client import KubeError
+    from pillion.kube.client import KubeError, NotFound
 
     async def read() -> list[Raw]:
         api = await cluster.connecting(kubeconfig, context)
         try:
             lists = [await api.list(resources.MODEL_SIDECARS, namespace) for namespace in sorted(namespaces)]
             return [sidecar for found in lists for sidecar in found]
+        except NotFound as error:
+            told = await cluster.not_installed(api, resources.MODEL_SIDECARS, min(namespaces))
+            if told is None:
+                raise
+            raise told from error
         finally:
             await api.close()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console, RenderableType
@@ -18,6 +18,9 @@ from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError, FailedError
 from pillion.cli.surroundings import MALFORMED
 from pillion.facts import Basis
+
+if TYPE_CHECKING:
+    from pillion.kube.client import Cluster
 
 __all__ = ["Found", "explain", "numbers"]
 
@@ -101,7 +104,10 @@ def _live(name: str, kubeconfig: Path | None, context: str | None, namespace: st
     async def read() -> Found:
         api = await cluster.connecting(kubeconfig, context)
         try:
-            deployment = await api.get(resources.MODEL_DEPLOYMENTS, namespace, name)
+            try:
+                deployment = await api.get(resources.MODEL_DEPLOYMENTS, namespace, name)
+            except NotFound as error:
+                raise await _missing(name, namespace, api) from error
             try:
                 sidecar = await api.get(resources.MODEL_SIDECARS, namespace, name)
             except NotFound:
@@ -112,12 +118,18 @@ def _live(name: str, kubeconfig: Path | None, context: str | None, namespace: st
 
     try:
         return asyncio.run(read())
-    except NotFound as error:
-        raise FailedError(
-            f"namespace {namespace} has no {names.MODEL_DEPLOYMENT} {name}; kubectl get pmd -A lists what there is"
-        ) from error
     except KubeError as error:
         raise FailedError(f"the cluster cannot be read: {error.message}") from error
+
+
+async def _missing(name: str, namespace: str, api: "Cluster") -> FailedError:
+    """Why a cluster has no such ModelDeployment."""
+    from pillion.cli import cluster
+    from pillion.kube import resources
+
+    return await cluster.not_installed(api, resources.MODEL_DEPLOYMENTS, namespace) or FailedError(
+        f"namespace {namespace} has no {names.MODEL_DEPLOYMENT} {name}; kubectl get pmd -A lists what there is"
+    )
 
 
 def _saved(path: str, name: str, namespace: str | None) -> Found:

@@ -264,6 +264,20 @@ def test_a_clusters_sidecars_are_taken(
     assert ended.out.count("namespace:") == 0
 
 
+def test_a_cluster_without_the_definitions(
+    pillion: Pillion, cluster: api_server.Server, written: Written
+) -> None:
+    cluster.missing |= {"ModelDeployment", "ModelSidecar"}
+    for plural, arguments in (
+        ("modeldeployments", ("why", "chat")),
+        ("modelsidecars", ("inject", "-f", written(marked()))),
+    ):
+        ended = pillion(*arguments, "--kubeconfig", cluster.kubeconfig)
+        assert (ended.code, ended.out) == (1, "")
+        assert f"the cluster does not know {plural}.pillion.dev: " in ended.err
+        assert "pillion crds | kubectl apply --server-side -f -" in ended.err
+
+
 @pytest.mark.parametrize(
     "status", [["x"], "x", {"conditions": 3}, {"candidates": ["x"]}, {"warnings": {"a": 1}}]
 )
