@@ -101,8 +101,9 @@ def many(path: str, *, revision: str | None) -> None:
         read, unread = (read + 1, unread) if batch.was_read(answer) else (read, unread + 1)
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         sys.stdout.flush()
-    if unread and not read:
-        raise BadInputError(f"{path}: no line of it holds a question as a JSON object")
+    if not read:
+        held = "no line of it holds" if unread else "is empty; each line should hold"
+        raise BadInputError(f"{documents.shown_name(path)}: {held} a question as a JSON object")
     if failed:
         raise typer.Exit(exits.FAILED)
 

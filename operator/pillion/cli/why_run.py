@@ -134,16 +134,24 @@ async def _missing(name: str, namespace: str, api: "Cluster") -> FailedError:
 
 def _saved(path: str, name: str, namespace: str | None) -> Found:
     by_kind: dict[str, list[Raw]] = {names.MODEL_DEPLOYMENT: [], names.MODEL_SIDECAR: []}
+    others = []  # names of the ModelDeployments that are not meant
     for _, raw in documents.objects(path):
         metadata = raw.get("metadata")
         if raw.get("kind") not in by_kind or not isinstance(metadata, dict):
             continue
         if metadata.get("name") == name and namespace in (None, metadata.get("namespace")):
             by_kind[raw["kind"]].append(raw)
+        elif raw["kind"] == names.MODEL_DEPLOYMENT:
+            others.append("/".join(str(metadata[key]) for key in ("namespace", "name") if key in metadata))
     deployments = by_kind[names.MODEL_DEPLOYMENT]
+    if not deployments and others:
+        raise FailedError(
+            f"{documents.shown_name(path)}: holds no {names.MODEL_DEPLOYMENT} "
+            f"{'/'.join((namespace, name) if namespace else (name,))}; it holds {', '.join(sorted(others))}"
+        )
     if not deployments:
         raise BadInputError(
-            f"{documents.shown_name(path)}: holds no {names.MODEL_DEPLOYMENT} {name}; save one with: kubectl get "
+            f"{documents.shown_name(path)}: holds no {names.MODEL_DEPLOYMENT}; save one with: kubectl get "
             "modeldeployments.pillion.dev,modelsidecars.pillion.dev -o yaml"
         )
     if len(deployments) > 1:

@@ -8,6 +8,7 @@ import pytest
 
 from pillion.cli import questions
 from pillion.cli.exits import BadInputError
+from tests.unit.facts import checkpoints
 
 GIB = 2**30
 
@@ -152,3 +153,9 @@ def test_a_gpu_has_its_short_name_and_the_labels(name: str) -> None:
     asked = questions.read({"model": "a/b", "gpu": name})
     assert asked.gpu is not None
     assert asked.gpu.compute_capability == (8, 9)
+
+
+@pytest.mark.parametrize(("engine", "listed"), [(None, True), ("vllm", True), ("tgi", False)])
+def test_a_question_says_whether_the_engine_lists_the_model(engine: str | None, listed: bool) -> None:
+    request = questions.read({"model": "a/b", "engine": engine}).request(checkpoints.qwen3_8b())
+    assert request.listed is listed

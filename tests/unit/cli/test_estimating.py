@@ -293,6 +293,15 @@ def test_a_file_without_a_question_is_bad_input(pillion: Pillion, batch: Lines) 
     assert "no line of it holds a question" in ended.err
 
 
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_a_file_without_lines_is_bad_input(pillion: Pillion, text: str) -> None:
+    ended = pillion("estimate", "--batch", "-", stdin=text)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "pillion: standard input: is empty; each line should hold a question as a JSON object\n"
+    )
+
+
 def test_a_bad_line_is_answered_with_its_error_and_the_next_one_is_read(
     pillion: Pillion, batch: Lines, small: Path
 ) -> None:

@@ -72,6 +72,12 @@ def test_the_softest_numbers_come_first() -> None:
     assert bases == sorted(bases, key=list(reversed(Basis)).index)
 
 
+def test_a_place_without_a_name_is_refused(pillion: Pillion, written: Written) -> None:
+    ended = pillion("why", "-f", written(told()), "-n", "shop")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("pillion: -f, -n: say which ModelDeployment is meant")
+
+
 def test_a_saved_object_is_explained(pillion: Pillion, written: Written) -> None:
     ended = pillion("why", "chat", "-f", written(told(), compiled()))
 
@@ -115,9 +121,18 @@ def test_one_that_nobody_looked_at_yet(pillion: Pillion, written: Written) -> No
 
 
 def test_a_file_without_it(pillion: Pillion, written: Written) -> None:
-    ended = pillion("why", "other", "-f", written(told()))
+    path = written(told())
+    ended = pillion("why", "other", "-f", path)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == f"pillion: {path}: holds no ModelDeployment other; it holds shop/chat\n"
+
+    ended = pillion("why", "chat", "-n", "web", "-f", path)
+    assert ended.code == 1
+    assert "holds no ModelDeployment web/chat; it holds shop/chat" in ended.err
+
+    ended = pillion("why", "chat", "-f", written(objects.workload()))
     assert ended.code == 2
-    assert "holds no ModelDeployment other" in ended.err
+    assert "holds no ModelDeployment; save one with: kubectl get" in ended.err
 
 
 @pytest.fixture

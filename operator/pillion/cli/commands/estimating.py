@@ -137,8 +137,9 @@ def estimate(
     Without a GPU it compares common ones in 16, 8 and 4 bit. The Hub is HF_ENDPOINT's; gated models are read with
     HF_TOKEN.
 
-    Exit codes: 0 it fits (with --batch: every line was answered), 1 it does not, or the Hub has no such model (with
-    --batch: a line was answered by an error), 2 the input is wrong.
+    Exit codes: 0 it fits, or was answered (with --batch: every line was answered), 1 it does not, or the Hub has no
+    such model or does not answer (with --batch: a line was answered by an error), 2 the input is wrong (with --batch: no
+    line holds a question).
     """
     from pillion.cli import exits
 

@@ -37,7 +37,8 @@ def why(
 ) -> None:
     """Explain what the operator chose for a ModelDeployment: the plan, who lost, and what its numbers rest on.
 
-    Exit codes: 0 explained, 1 there is no such ModelDeployment or the cluster does not answer, 2 the input is wrong.
+    Exit codes: 0 explained, 1 there is no such ModelDeployment in the cluster or the file, or the cluster does not
+    answer, 2 the input is wrong.
     """
     from pillion.cli import exits
 
@@ -45,6 +46,13 @@ def why(
         from pillion.cli import why_run
 
         if name is None:
+            where = {"-f": filename, "-n": namespace, "--context": context, "--kubeconfig": kubeconfig}
+            given = [option for option, value in where.items() if value is not None]
+            if given:
+                raise exits.BadInputError(
+                    f"{', '.join(given)}: say which ModelDeployment is meant (pillion why NAME); without a name the "
+                    "numbers of every plan are told"
+                )
             why_run.numbers(everything=everything, form=output)
             return
         why_run.explain(
@@ -79,7 +87,7 @@ def inject(
 
     Nothing is created. What stands against an engine goes to standard error.
 
-    Exit codes: 0 every pod gets what it asks for, 1 one does not, 2 the input is wrong.
+    Exit codes: 0 every pod gets what it asks for, 1 one does not, or the cluster does not answer, 2 the input is wrong.
     """
     from pillion.cli import exits
 

@@ -83,7 +83,8 @@ def plan(
     The cluster is a saved list (--inventory), a real one (--context, or the kubeconfig's current one), or imagined
     (--gpu). The Hub is HF_ENDPOINT's; gated models are read with HF_TOKEN. Nothing is changed anywhere.
 
-    Exit codes: 0 everything has a plan, 1 something has none (the reason is printed), 2 the input is wrong.
+    Exit codes: 0 everything has a plan, 1 something has none (the reason is printed), or the cluster does not answer, 2
+    the input is wrong.
     """
     from pillion.cli import exits
 
