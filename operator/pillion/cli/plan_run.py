@@ -1,6 +1,6 @@
 """What does `pillion plan` do with its options?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,9 @@ def run(
 ) -> None:
     """Plan, print, and end with the exit code that the command's help tells."""
     given = deployments.read(filename)
-    models = Models(folders=_folders(folders))
+    by_repo = _folders(folders)
+    _refuse_unused(by_repo, given)
+    models = Models(folders=by_repo)
     around = _surroundings(cluster, given, namespace)
     answers = planning.answers(given, around, models, pods=pods)
     if form is not Form.TABLE:
@@ -112,3 +114,27 @@ def _folders(options: Sequence[str]) -> dict[str, Path]:
     if problems:
         raise BadInputError(problems)
     return folders
+
+
+def _refuse_unused(folders: Mapping[str, Path], given: deployments.Given) -> None:
+    """A directory that nothing would read, which a misspelt repository is the usual reason for.
+
+    Raises:
+        BadInputError: a directory stands for a model that no ModelDeployment names, or all have one of their own.
+    """
+    named = {
+        repo
+        for deployment in given.deployments
+        for repo in (deployment.spec.model.repo, *deployment.spec.model.variants)
+        if repo is not None
+    }
+    names = ", ".join(sorted(named)) or "none"
+    problems = [
+        f"--model {repo}={folder}: no ModelDeployment of the file has the model or variant {repo}; they name {names}"
+        for repo, folder in folders.items()
+        if repo and repo not in named
+    ]
+    if "" in folders and named and named <= folders.keys():
+        problems.append(f"--model {folders['']}: every model of the file has a directory already: {names}")
+    if problems:
+        raise BadInputError(problems)

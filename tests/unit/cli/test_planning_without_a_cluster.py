@@ -334,6 +334,29 @@ def test_a_directory_stands_for_one_of_several_checkpoints(
     assert any("the Hub was not asked for quantized checkpoints" in each for each in plan["assumptions"])
 
 
+def test_a_directory_that_nothing_would_read_is_refused(
+    pillion: Pillion, written: Written, tmp_path: Path
+) -> None:
+    small = objects.folder(tmp_path / "small")
+    deployment = objects.deployment(model={"repo": "a/b", "variants": ["a/c"]})
+    ended = pillion("plan", "-f", written(deployment), "--gpu", "L4", "--model", f"foo={small}")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"pillion: --model foo={small}: no ModelDeployment of the file has the model or variant foo; they name "
+        "a/b, a/c\n"
+    )
+    ended = pillion(
+        "plan",
+        "-f",
+        written(objects.deployment()),
+        "--gpu",
+        "L4",
+        *("--model", f"{models.DENSE_8B}={small}", "--model", small),
+    )
+    assert ended.code == 2
+    assert f"every model of the file has a directory already: {models.DENSE_8B}" in ended.err
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

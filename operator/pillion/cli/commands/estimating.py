@@ -138,8 +138,8 @@ def estimate(
     HF_TOKEN.
 
     Exit codes: 0 it fits, or was answered (with --batch: every line was answered), 1 it does not, or the Hub has no
-    such model or does not answer (with --batch: a line was answered by an error), 2 the input is wrong (with --batch: no
-    line holds a question).
+    such model or does not answer (with --batch: a line was answered by an error), 2 the input is wrong (with --batch:
+    no line holds a question).
     """
     from pillion.cli import exits
 
