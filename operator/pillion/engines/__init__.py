@@ -16,7 +16,7 @@ from pillion.engines.model import (
     SecretKey,
     instruction_hash,
 )
-from pillion.engines.profiles import Cuda, Profile, profile
+from pillion.engines.profiles import Cuda, Profile, lists, profile
 from pillion.engines.rendering import render
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Resources",
     "SecretKey",
     "instruction_hash",
+    "lists",
     "profile",
     "render",
 ]

@@ -100,6 +100,12 @@ class Profile:
         return _first(self.reasoning_rules, architecture, repo)
 
 
+def lists(engine: str, architecture: str | None) -> bool:
+    """Whether the pinned version of an engine, by its folder's name, has an architecture in its own list."""
+    name = next(name for name, folder in FOLDERS.items() if folder == engine)
+    return architecture is not None and profile(name).knows_architecture(architecture) is True
+
+
 @functools.cache
 def profile(name: str) -> Profile:
     """The profile of an engine by the name that users write.

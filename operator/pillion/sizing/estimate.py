@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pillion.sizing import (
     budget,
-    first_versions,
     kv_cache,
     overheads,
+    served_versions,
     settings,
     tgi,
     unverified,
@@ -90,7 +90,7 @@ def _divisions(request: EstimateRequest, found: settings.Settings) -> list[budge
         return []
     kinds = [found]
     if versions.parse(request.engine_version) is None:
-        oldest = first_versions.first(request.model.architecture)
+        oldest = served_versions.oldest_meant(request.model.architecture)
         kinds += [
             settings.settings(settings.at(request, version))
             for version in _KINDS_OF_VERSIONS

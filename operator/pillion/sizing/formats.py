@@ -149,14 +149,29 @@ def is_gone(label: str | None, version: Version) -> bool:
     return label is not None and label in GONE and version >= GONE[label]
 
 
-# Methods that run checkpoints of several formats. Source: vLLM 0.33.0, override_quantization_method.
-_TAKES_OTHERS: Final = frozenset({"moe_wna16", "marlin"})
+# What `--quantization` may name beside a checkpoint, by the method that the checkpoint's configuration names.
+_ACCEPTED_BESIDE: Final = {
+    "awq": frozenset({"awq", "awq_marlin", "auto_awq", "marlin", "moe_wna16"}),
+    "gptq": frozenset({"gptq", "gptq_marlin", "auto_gptq", "marlin", "moe_wna16"}),
+    "compressed-tensors": frozenset({"compressed-tensors"}),
+    "fp8": frozenset({"fp8"}),
+}
+_TAKES_ANY: Final = frozenset({"modelopt"})  # its method takes the place of what is asked for
+_OWN_NAMES: Final = frozenset({"w4a16", "w8a8", "int8", "nvfp4"})  # of a form, and no flag of the engine
 
 
-def contradicts(asked: str, scheme: str) -> bool:
-    """Whether a flag names another format than a checkpoint's own, which the engine refuses.
+def contradicts(asked: str, *, method: str, scheme: str) -> bool:
+    """Whether a flag names another method than a checkpoint's own, which the engine refuses, be the format the same.
 
-    Source: vLLM 0.33.0, config/model.py, _verify_quantization.
+    Of methods that are not in the table the format decides.
+
+    Source: vLLM 0.33.0, config/model.py, _verify_quantization, and override_quantization_method of each method; 0.11.0
+    is alike.
     """
     label = ONLINE_LABELS.get(asked) or CHECKPOINT_LABELS.get(asked)
-    return label is not None and label != scheme and asked not in _TAKES_OTHERS
+    if label is None or method in _TAKES_ANY:
+        return False
+    accepted = _ACCEPTED_BESIDE.get(method)
+    if accepted is None or asked in _OWN_NAMES:
+        return label != scheme
+    return asked not in accepted

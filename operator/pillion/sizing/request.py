@@ -31,6 +31,7 @@ class EstimateRequest:
     kv_cache_dtype: str | None = None  # one of kv_dtypes.NAMES
     enforce_eager: bool | None = None
     kv_cache_memory_bytes: int | None = None
+    listed: bool | None = None  # whether the engine's own list has the architecture; None: nobody has looked
     text_only: bool = False  # inputs beside text are turned off
     max_loras: int = 0  # adapters at once; 0: they are off
     max_lora_rank: int = 16

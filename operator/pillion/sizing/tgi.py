@@ -32,6 +32,13 @@ SURE_SHARE: Final = Fact(
     basis=Basis.ASSUMED,
     source="what warm-up takes beyond one pass is not modelled, and one log is no spread",
 )
+LAST_VERSION: Final = "3.3.7"
+# Source: Dockerfile of that version, TORCH_CUDA_ARCH_LIST; its torch, for CUDA 12.4, knows no later accelerators.
+LOWEST_CAPABILITY: Final = (8, 0)
+HIGHEST_CAPABILITY: Final = (9, 0)
+LOADED: Final = frozenset(
+    {"AWQ", "GPTQ", "FP8", "INT8", "W4A16", "W8A16"}
+)  # checkpoints' formats: layers/*/loader.py
 _FLASHINFER_BLOCK_TOKENS: Final = 1
 _FLASHINFER_FROM: Final = (8, 0)  # compute capability
 _PAGED_BLOCK_TOKENS: Final = 16

@@ -3,7 +3,7 @@
 from typing import Final
 
 from pillion.hardware import gpus
-from pillion.sizing import budget, constants, first_versions, formats, settings
+from pillion.sizing import budget, constants, formats, served_versions, settings, tgi, versions
 from pillion.sizing.request import TGI, EstimateRequest
 
 # Makers of whose accelerators no log is compared, by the names of the table of accelerators and in a sentence.
@@ -53,12 +53,25 @@ def notes(
             f"{request.quantization} is not made while loading: sized as a checkpoint of the model in that form."
         )
     if request.engine_version is None and request.engine != TGI:
+        architecture = request.model.architecture
+        last = served_versions.last(architecture)
+        if last is not None:
+            said.append(
+                f"vLLM {found.version}, which plans are made for, does not serve {architecture} any more: a plan "
+                f"refuses it, and this is about vLLM up to {last}."
+            )
         said.append(
             f"No engine version: the KV cache is divided as by vLLM {found.version}, and as small as the versions from "
-            f"{first_versions.first(request.model.architecture)} on leave it."
+            f"{served_versions.oldest_meant(request.model.architecture)} on leave it."
         )
     if not request.model.known_architecture:
         said.append("Unverified: the architecture is not known, and its weights are estimated.")
+    elif request.listed is False and (
+        request.engine == TGI or served_versions.last(request.model.architecture) is None
+    ):
+        engine = f"TGI {tgi.LAST_VERSION}" if request.engine == TGI else f"vLLM {versions.PINNED}"
+        named = request.model.architecture or "the architecture"
+        said.append(f"Unverified: {engine} does not list {named}, and may not serve it.")
     if division is not None:
         said.append(
             f"The promise leaves {division.margin / constants.GIB:.2f} GiB unspent on each accelerator: 0.3 % of "

@@ -16,10 +16,11 @@ from pillion.sizing import (
     kv_cache,
     kv_dtypes,
     parallelism,
+    served_versions,
     settings,
     tgi,
 )
-from pillion.sizing.request import VLLM, EstimateRequest
+from pillion.sizing.request import TGI, VLLM, EstimateRequest
 
 
 class Verdict(StrEnum):
@@ -33,6 +34,8 @@ class Verdict(StrEnum):
     CAPABILITY_TOO_LOW = (
         "ComputeCapabilityTooLow"  # the engine has no kernel for the format on this accelerator
     )
+    CAPABILITY_TOO_HIGH = "ComputeCapabilityTooHigh"  # the accelerator is newer than the engine's kernels
+    ARCHITECTURE_UNSUPPORTED = "ArchitectureUnsupported"  # the engine does not serve the architecture
     FORMAT_UNSUPPORTED = "FormatUnsupported"  # the engine does not load this format in this version
     SETTING_REFUSED = "SettingRefused"  # the engine refuses the combination of settings
 
@@ -47,11 +50,14 @@ class Finding:
 
 def refusals(request: EstimateRequest, found: settings.Settings) -> Iterator[Finding]:
     """What the engine refuses before it looks at memory."""
+    yield from _architecture(request)
     yield from _parallelism(request)
     if request.engine == VLLM:
         yield from _format(request, found)
         yield from _scheduling(request, found)
         yield from _cache(request, found)
+    if request.engine == TGI:
+        yield from _by_tgi(request)
     yield from _dtype(request)
     limit = request.model.max_context_tokens
     if limit is not None and found.context_tokens > limit:
@@ -104,6 +110,48 @@ def tgi_shortages(length: int, division: tgi.Division, total_bytes: int | None) 
         )
 
 
+def _architecture(request: EstimateRequest) -> Iterator[Finding]:
+    """The same as a plan refuses, by the versions of vLLM that served an architecture."""
+    model, name = request.model, request.model.architecture
+    by_vllm = request.engine == VLLM
+    why = served_versions.why_not(name, request.engine_version) if by_vllm else None
+    if why is not None:
+        yield Finding(
+            reason=Verdict.ARCHITECTURE_UNSUPPORTED,
+            message=f"{model.repo} is a {name}, {why}; choose another version of the engine, or another model.",
+        )
+    elif model.encoder_decoder and request.listed is False and not (by_vllm and served_versions.last(name)):
+        # What runs architectures without a class of their own runs one stack of layers.
+        engine = "vLLM" if by_vllm else f"TGI {tgi.LAST_VERSION}"
+        yield Finding(
+            reason=Verdict.ARCHITECTURE_UNSUPPORTED,
+            message=f"{model.repo} is an encoder-decoder ({name or model.model_type}), which {engine} does not list; "
+            "choose a model that is a decoder alone, of any family.",
+        )
+
+
+def _by_tgi(request: EstimateRequest) -> Iterator[Finding]:
+    """What Text Generation Inference has no kernels or no loader for."""
+    stored, capability = request.model.quantization, request.compute_capability
+    if stored is not None and stored.scheme not in tgi.LOADED:
+        yield Finding(
+            reason=Verdict.FORMAT_UNSUPPORTED,
+            message=f"the checkpoint's weights are {stored.scheme}, which TGI {tgi.LAST_VERSION} does not load; it "
+            f"loads 16 bit, {', '.join(sorted(tgi.LOADED))}.",
+        )
+    if capability is None or tgi.LOWEST_CAPABILITY <= capability <= tgi.HIGHEST_CAPABILITY:
+        return
+    too_low = capability < tgi.LOWEST_CAPABILITY
+    lowest, highest, has = (
+        f"{major}.{minor}" for major, minor in (tgi.LOWEST_CAPABILITY, tgi.HIGHEST_CAPABILITY, capability)
+    )
+    yield Finding(
+        reason=Verdict.CAPABILITY_TOO_LOW if too_low else Verdict.CAPABILITY_TOO_HIGH,
+        message=f"TGI {tgi.LAST_VERSION} has kernels for compute capability {lowest} to {highest}; the accelerator has "
+        f"{has}{'' if too_low else ', on which vLLM runs'}.",
+    )
+
+
 def _parallelism(request: EstimateRequest) -> Iterator[Finding]:
     """The same rules as a plan's; a format of experts alone leaves the dense layers as they are."""
     stored, asked = request.model.quantization, request.quantization
@@ -128,11 +176,16 @@ def _format(request: EstimateRequest, found: settings.Settings) -> Iterator[Find
             message=f"no engine makes {asked!r} of a plain checkpoint, and its size is not known; known are "
             f"{', '.join(known)}.",
         )
-    if stored is not None and asked is not None and formats.contradicts(asked, stored.scheme):
+    if (
+        stored is not None
+        and asked is not None
+        and formats.contradicts(asked, method=stored.method, scheme=stored.scheme)
+    ):
+        by = "" if stored.method == stored.scheme.lower() else f" by the method {stored.method}"
         yield Finding(
             reason=Verdict.SETTING_REFUSED,
-            message=f"the checkpoint's weights are {stored.scheme}, which --quantization {asked} contradicts; without "
-            "it the engine takes the checkpoint as it is.",
+            message=f"the checkpoint's weights are {stored.scheme}{by}, which --quantization {asked} contradicts; "
+            "without it the engine takes the checkpoint as it is.",
         )
     first = formats.ONLINE_SINCE.get(asked or "") if stored is None else None
     if request.engine_version is not None and first is not None and found.version < first:

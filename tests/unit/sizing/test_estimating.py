@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pillion import sizing
-from pillion.facts import Quantization
+from pillion.facts import ModelFacts, Quantization
 from pillion.sizing import EstimateRequest, Verdict, constants, padding, versions
 from tests.unit.facts import checkpoints
 
@@ -16,6 +16,11 @@ GIB = 2**30
 def ask(**question: Any) -> sizing.Estimate:
     question.setdefault("model", checkpoints.llama_8b())
     return sizing.estimate(EstimateRequest(**question))
+
+
+def _compressed_fp8() -> ModelFacts:
+    stored = Quantization(method="compressed-tensors", scheme="FP8", bits=8, calibrated=True)
+    return dataclasses.replace(checkpoints.qwen3_8b(), quantization=stored)
 
 
 def test_a_model_without_an_accelerator_has_weights_and_a_size_of_tokens() -> None:
@@ -135,6 +140,12 @@ def test_a_model_that_older_versions_do_not_serve_is_not_sized_by_them() -> None
             Verdict.SETTING_REFUSED,
             "are AWQ, which --quantization fp8 contradicts",
             id="another format than the checkpoint's",
+        ),
+        pytest.param(
+            {"model": _compressed_fp8(), "quantization": "fp8", "max_model_len": 8192},
+            Verdict.SETTING_REFUSED,
+            "are FP8 by the method compressed-tensors, which --quantization fp8 contradicts",
+            id="another method than the checkpoint's",
         ),
         pytest.param(
             {"quantization": "mxfp4", "engine_version": "0.27.1"},

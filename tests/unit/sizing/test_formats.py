@@ -46,3 +46,24 @@ def test_what_moved_to_plugins_is_gone() -> None:
     assert formats.is_gone("BitsAndBytes", versions.PINNED)
     assert not formats.is_gone("BitsAndBytes", Version(0, 11))
     assert not formats.is_gone("AWQ", versions.PINNED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "method", "scheme", "refused"),
+    [
+        pytest.param("fp8", "compressed-tensors", "FP8", True, id="the same format by another method"),
+        pytest.param("compressed-tensors", "compressed-tensors", "FP8", False, id="its own method"),
+        pytest.param("fp8", "fp8", "FP8", False, id="its own method, which is a format"),
+        pytest.param("fp8_per_block", "fp8", "FP8", True, id="made while loading from plain weights alone"),
+        pytest.param("awq_marlin", "awq", "AWQ", False, id="another kernel for it"),
+        pytest.param("awq", "compressed-tensors", "W4A16", True, id="another form of 4 bit"),
+        pytest.param("moe_wna16", "gptq", "GPTQ", False, id="what takes two forms"),
+        pytest.param("fp8", "modelopt", "NVFP4", False, id="a checkpoint that takes its place"),
+        pytest.param("fp8", "bitsandbytes", "BitsAndBytes", True, id="another format"),
+        pytest.param("w4a16", "compressed-tensors", "W4A16", False, id="a form's name that is no flag"),
+    ],
+)
+def test_beside_a_quantized_checkpoint_its_own_method_is_taken(
+    asked: str, method: str, scheme: str, refused: bool
+) -> None:
+    assert formats.contradicts(asked, method=method, scheme=scheme) is refused
