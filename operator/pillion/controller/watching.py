@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 Raw = dict[str, Any]
 
+# Kubernetes' own counter of a Deployment's rollouts: each marker raises it a moment later.
+ROLLOUT_ANNOTATION = "deployment.kubernetes.io/revision"
+
 
 class Watching:
     """Keeps what the watches show, and queues the keys that it concerns."""
@@ -94,6 +97,10 @@ def forget(store: Store, resource: Resource, obj: Raw) -> set[Key]:
 def _asked_for(workload: Raw) -> tuple[Any, ...]:
     """What people and tools say about a workload; the API server counts each change of its spec."""
     metadata = workload["metadata"]
-    return tuple(
-        metadata.get(name) for name in ("uid", "generation", "labels", "annotations", "deletionTimestamp")
+    annotations = {
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key != ROLLOUT_ANNOTATION
+    }
+    return (
+        annotations,
+        *(metadata.get(name) for name in ("uid", "generation", "labels", "deletionTimestamp")),
     )

@@ -209,6 +209,13 @@ def test_a_write_that_fails_gives_the_event_free() -> None:
         ),
         pytest.param({"generation": 7}, 0, True, id="its spec"),
         pytest.param({"labels": {"pillion.dev/marked": "true", "a": "b"}}, 0, True, id="its labels"),
+        pytest.param({"annotations": {"team": "a"}}, 0, True, id="its annotations"),
+        pytest.param(
+            {"annotations": {"deployment.kubernetes.io/revision": "2"}},
+            0,
+            False,
+            id="its controller's counter",
+        ),
     ],
 )
 def test_a_workload_wakes_its_models_where_it_makes_a_difference(
