@@ -6,8 +6,11 @@ status shows; everything else is an error that the work queue tries again.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +36,11 @@ Raw = dict[str, Any]
 # A pod that is made right after its ModelSidecar's first write can be missed by admission (12 of 60 with no time in
 # between, 0 of 360 with 2 ms, on one API server). The marker starts a rollout, so it leaves admission that time.
 ADMISSION_SECONDS = 0.005
+
+# For so long what the API server accepted is not tried again in the same form: many applications are alike. Not for
+# longer, because an upgrade, a quota or somebody's webhook may change its mind.
+ACCEPTED_SECONDS = 60.0
+MOST_ACCEPTED = 256  # forms
 
 LEFTOVER_ATTEMPTS = 5  # each lost to somebody who changed the same workload at that very moment
 
@@ -60,10 +68,14 @@ class Result:
 class Act:
     """Writes to one cluster."""
 
-    def __init__(self, cluster: Cluster, store: Store, recorder: EventRecorder) -> None:
+    def __init__(
+        self, cluster: Cluster, store: Store, recorder: EventRecorder, clock: Callable[[], float]
+    ) -> None:
         self._cluster = cluster
         self._store = store
         self._recorder = recorder
+        self._clock = clock
+        self._accepted: OrderedDict[str, float] = OrderedDict()  # forms of trials, and when
 
     async def carry_out(self, world: World, actions: Actions) -> Result:
         """Write everything that is due, in order; the first refusal ends what builds on it."""
@@ -102,17 +114,28 @@ class Act:
             preparations.append(self._try(world, actions.sidecar))
         await asyncio.gather(*preparations)
         with self._store.writing(resources.MODEL_SIDECARS, *world.key):
-            written = await self._cluster.apply(
-                resources.MODEL_SIDECARS,
-                _applicable(actions.sidecar),
-                field_manager=names.FIELD_MANAGER,
-                force=True,
-            )
+            written = await self._create_or_apply(_applicable(actions.sidecar), new=world.sidecar is None)
             self._store.put(resources.MODEL_SIDECARS, written)
         return written
 
+    async def _create_or_apply(self, sidecar: Raw, *, new: bool) -> Raw:
+        """Of the two the API server works less for a creation, and whoever waits for a first one waits for that."""
+        if new:
+            # One that is there was not shown yet, or belongs to an object of the same name that is about to go.
+            with contextlib.suppress(Conflict):
+                return await self._cluster.create(
+                    resources.MODEL_SIDECARS, sidecar, field_manager=names.FIELD_MANAGER
+                )
+        return await self._cluster.apply(
+            resources.MODEL_SIDECARS, sidecar, field_manager=names.FIELD_MANAGER, force=True
+        )
+
     async def _try(self, world: World, sidecar: Raw) -> None:
         template = injection.pod_template(world.target) if world.target is not None else None
+        form = injection.form_of_trial(sidecar, template)
+        now = self._clock()
+        if form is not None and now - self._accepted.get(form, float("-inf")) < ACCEPTED_SECONDS:
+            return
         attempt = injection.dry_run_template(sidecar, template)
         try:
             await self._cluster.create(
@@ -123,6 +146,11 @@ class Act:
                 Reason.DRY_RUN_FAILED,
                 f"The API server refuses a pod with the engine in it, so nothing was injected: {error.message}",
             ) from error
+        if form is not None:
+            self._accepted[form] = now
+            self._accepted.move_to_end(form)
+            if len(self._accepted) > MOST_ACCEPTED:
+                self._accepted.popitem(last=False)
 
     async def _write_config_map(self, namespace: str) -> None:
         wanted = injection.config_map(namespace)

@@ -73,7 +73,7 @@ class Reconciler:
         self._settings = settings
         self._clock = clock
         self._planning = Planning(cluster, store, settings, clock)
-        self._act = Act(cluster, store, recorder)
+        self._act = Act(cluster, store, recorder, clock)
         self._evicted_at: dict[Key, float] = {}
         self._evicted_beside: dict[Key, frozenset[str]] = {}
         self._plan_again_at: dict[Key, float] = {}

@@ -32,6 +32,7 @@ from pillion.injection.missed import Missed, injected_revision, missed_pods
 from pillion.injection.policy import DEFAULT_OPERATOR_NAMESPACE, POLICY_NAME, policies
 from pillion.injection.sidecars import FORMAT_VERSION, revision
 from pillion.injection.supervisor_source import SUPERVISOR_SELECTOR, config_map, config_map_name
+from pillion.injection.trials import form_of_trial
 
 __all__ = [
     "DEFAULT_OPERATOR_NAMESPACE",
@@ -49,6 +50,7 @@ __all__ = [
     "config_map_name",
     "conflicts",
     "dry_run_template",
+    "form_of_trial",
     "inject",
     "injected_revision",
     "instruction_hash",

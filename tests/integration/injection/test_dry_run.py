@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pillion import injection
+from pillion.api import names
 from pillion.api.reasons import Reason
 from tests import corpus
 from tests.corpus.compiled import compiled
@@ -62,6 +63,30 @@ def test_a_bad_one_is_found(
     below[path[-1]] = value
     with pytest.raises(Refused, match=says):
         installed.create(injection.dry_run_template(sidecar), dry_run=True)
+    # Nobody takes it for one that was accepted.
+    assert injection.form_of_trial(sidecar) != injection.form_of_trial(corpus.sidecar("chat", namespace))
+
+
+@pytest.mark.parametrize("situation", corpus.situations(), ids=lambda situation: str(situation.name))
+def test_trials_of_one_form_have_one_answer(
+    installed: Api, namespace: str, situation: corpus.Situation
+) -> None:
+    longest = "a" * names.MAX_NAME_LENGTH
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": situation.pod["spec"]}
+    pair = [
+        compiled(name="b", namespace=namespace),
+        compiled(name=longest, namespace=namespace, port=names.HIGHEST_PORT),
+    ]
+    forms = {injection.form_of_trial(sidecar, template) for sidecar in pair}
+    answers = []
+    for sidecar in pair:
+        try:
+            installed.create(injection.dry_run_template(sidecar, template), dry_run=True)
+            answers.append("accepted")
+        except Refused:
+            answers.append("refused")
+    assert len(forms) == 1
+    assert len(set(answers)) == 1, answers
 
 
 def test_the_targets_own_template_is_tried(installed: Api, namespace: str) -> None:

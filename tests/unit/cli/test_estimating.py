@@ -97,6 +97,40 @@ def test_tokens_may_be_written_as_for_the_engine(pillion: Pillion, small: Path) 
     assert ended.json["max_model_len"] == 8192
 
 
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        pytest.param("0.1.0", "of vLLM 0.8 to 0.33, and 0.1.0 is older", id="older than what was read"),
+        pytest.param("99.0", "of vLLM 0.8 to 0.33, and 99.0 is newer", id="not released yet"),
+        pytest.param("0.8.5", None, id="the oldest"),
+        pytest.param("0.33.0", None, id="the newest"),
+    ],
+)
+def test_a_version_whose_rules_are_not_known_is_told(
+    pillion: Pillion, batch: Lines, small: Path, version: str, said: str | None
+) -> None:
+    options = ("estimate", small, "--engine-version", version)
+    (line,) = pillion(
+        "estimate",
+        "--batch",
+        batch.write({"id": 1, "model": str(small), "gpu": "L4", "engine_version": version}),
+    ).lines
+    for notes in (
+        pillion(*options, "--gpu", "L4").words,
+        pillion(*options, "--gpu", "L4", "-o", "json").out,
+        pillion(*options).words,
+        pillion(*options, "-o", "json").out,
+        " ".join(line["notes"]),
+    ):
+        assert ("the memory model has the rules" in notes) is (said is not None)
+        assert said is None or said in notes
+
+
+def test_versions_of_another_engine_are_not_compared(pillion: Pillion, small: Path) -> None:
+    ended = pillion("estimate", small, "--gpu", "L4", "--engine", "tgi", "--engine-version", "3.3.5")
+    assert "the rules of vLLM" not in ended.words
+
+
 def test_a_cache_that_is_given_needs_no_gpu(pillion: Pillion, small: Path) -> None:
     told = pillion("estimate", small, "--kv-cache-memory-gib", 1, "--max-model-len", 4096, "-o", "json").json
     assert told["kv_cache_tokens"] == pytest.approx(2**30 / 114_688, rel=0.02)

@@ -77,10 +77,20 @@ class Recorder:
         self.reasons.append(reason)
 
 
-def acting(cluster: FakeCluster) -> tuple[Act, Recorder, Store]:
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def acting(cluster: FakeCluster, clock: Clock | None = None) -> tuple[Act, Recorder, Store]:
     recorder, store = Recorder(), Store()
     # The fakes stand in for the cluster and the recorder.
-    return Act(cluster, store, recorder), recorder, store  # type: ignore[arg-type]
+    return Act(cluster, store, recorder, clock or Clock()), recorder, store  # type: ignore[arg-type]
 
 
 def first_time() -> Actions:
@@ -94,10 +104,42 @@ async def test_it_is_tried_before_it_is_written_and_written_before_it_is_marked(
     result = await act.carry_out(worlds.world(RIVER, target=worlds.workload()), first_time())
     kinds = [(verb, kind) for verb, kind, _ in cluster.calls]
     assert set(kinds[:2]) == {("create", "ConfigMap"), ("try", "PodTemplate")}
-    assert kinds[2:] == [("apply", "ModelSidecar"), ("apply", "Deployment")]
+    assert kinds[2:] == [("create", "ModelSidecar"), ("apply", "Deployment")]
     assert result.problem is None
     assert store.get(resources.MODEL_SIDECARS, *worlds.KEY) is not None
     assert recorder.reasons == ["TargetMarked", "TargetMarked"]
+
+
+async def test_a_first_modelsidecar_that_is_there_already_is_applied() -> None:
+    cluster = FakeCluster()
+    cluster.refuse("create", "ModelSidecar", Conflict(409, "already exists"))
+    act, _, store = acting(cluster)
+    result = await act.carry_out(worlds.world(RIVER, target=worlds.workload()), first_time())
+    assert result.problem is None
+    assert ("apply", "ModelSidecar", "chat") in cluster.calls
+    assert store.get(resources.MODEL_SIDECARS, *worlds.KEY) is not None
+
+
+async def test_what_was_accepted_is_not_tried_again_for_a_while() -> None:
+    cluster, clock = FakeCluster(), Clock()
+    act, _, _ = acting(cluster, clock)
+    world = worlds.world(RIVER, target=worlds.workload())
+    trials = []
+    for now in (0.0, 59.0, 61.0):
+        clock.now = now
+        await act.carry_out(world, first_time())
+        trials.append(len([call for call in cluster.calls if call[0] == "try"]))
+    assert trials == [1, 1, 2]
+
+
+async def test_what_was_refused_is_tried_again_each_time() -> None:
+    cluster = FakeCluster()
+    cluster.refuse("try", "PodTemplate", *[Forbidden(403, "exceeded quota")] * 2)
+    act, _, _ = acting(cluster)
+    world = worlds.world(RIVER, target=worlds.workload())
+    for _ in range(3):
+        await act.carry_out(world, first_time())
+    assert len([call for call in cluster.calls if call[0] == "try"]) == 3
 
 
 async def test_what_the_api_server_refuses_in_the_trial_is_neither_written_nor_marked() -> None:
