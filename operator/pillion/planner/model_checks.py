@@ -6,11 +6,12 @@ The cheap part of the row of checks: nothing here looks at an accelerator or a n
 from pillion.api.modeldeployment import KvCacheDtype, Method, Task
 from pillion.api.reasons import Reason
 from pillion.facts import AttentionKind, sameness
-from pillion.planner import wording
+from pillion.planner import images, memory, wording
 from pillion.planner.candidates import KV_CACHE_DTYPES
 from pillion.planner.model import Device
 from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
+from pillion.sizing import served_versions
 
 # Tasks that a model of each kind can do as the engine loads it: a generating one embeds with its last layer, and an
 # embedding one ranks by the distance of two texts.
@@ -30,6 +31,13 @@ def architecture_served(trial: Trial) -> Rejection | None:
     """The engine has the model's architecture, or nobody knows that it has not."""
     model, profile = trial.model, trial.profile
     known = None if model.architecture is None else profile.knows_architecture(model.architecture)
+    if profile.name != memory.TGI:
+        version = images.own_version(trial.image, profile)
+        why = served_versions.why_not(model.architecture, version)
+        if why is not None:
+            return _other_version(trial, why, version)
+        if known is False and served_versions.last(model.architecture) is not None:
+            known = True  # by the older version in the image
     if known is None and model.encoder_decoder:
         # What runs architectures without a class of their own, the Transformers backend, runs one stack of layers.
         return Rejection(
@@ -51,6 +59,21 @@ def architecture_served(trial: Trial) -> Rejection | None:
         reason=Reason.ARCHITECTURE_UNSUPPORTED,
         message=f"{model.repo} is a {model.architecture}, which {profile.name} {profile.version} does not "
         "serve any more; choose a model of another family.",
+    )
+
+
+def _other_version(trial: Trial, why: str, version: str) -> Rejection:
+    """An architecture that other versions serve; an image that somebody named can be another one."""
+    named = version != trial.profile.version
+    remedy = (
+        f"choose an image of a version that does, or remove spec.engine.image to take {trial.profile.version}"
+        if named and trial.profile.knows_architecture(trial.model.architecture or "")
+        else "choose a model of another family"
+    )
+    return Rejection(
+        reason=Reason.ARCHITECTURE_UNSUPPORTED,
+        message=f"{trial.model.repo} is a {trial.model.architecture}, {why}, and "
+        f"{trial.image if named else 'this'} is {trial.profile.name} {version}; {remedy}.",
     )
 
 

@@ -292,6 +292,16 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             id="an architecture that the engine dropped",
         ),
         pytest.param(
+            dataclasses.replace(QWEN3_8B, architecture="Gemma4ForCausalLM"),
+            {"on": [L4], "engine": {"image": "mirror.example/vllm-openai:v0.17.1"}},
+            Reason.ARCHITECTURE_UNSUPPORTED,
+            [
+                "which vLLM serves from 0.19 on, and mirror.example/vllm-openai:v0.17.1 is vLLM 0.17.1",
+                "remove spec.engine.image to take 0.33.0",
+            ],
+            id="an architecture that the image's version does not have yet",
+        ),
+        pytest.param(
             dataclasses.replace(QWEN3_8B, architecture="T5ForConditionalGeneration", encoder_decoder=True),
             {"on": [L4]},
             Reason.ARCHITECTURE_UNSUPPORTED,
@@ -355,6 +365,26 @@ def test_refusals(model: ModelFacts, more: dict[str, Any], reason: Reason, words
     assert [word for word in words if word not in refusal.message] == [], refusal.message
     assert "0 x" not in refusal.message
     assert "0.0 MiB" not in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("architecture", "image"),
+    [
+        pytest.param(
+            "XverseForCausalLM", "vllm/vllm-openai:v0.22.0", id="an older version that still had it"
+        ),
+        pytest.param("Gemma4ForCausalLM", "vllm/vllm-openai:v0.19.1", id="a version that has it already"),
+        pytest.param(
+            "Gemma4ForCausalLM", "team.example/gemma-server:0.1.0", id="a tag that counts for itself"
+        ),
+        pytest.param(
+            "Gemma4ForCausalLM", "mirror.example/vllm-openai:nightly", id="a tag that tells nothing"
+        ),
+    ],
+)
+def test_the_version_in_the_image_decides_what_is_served(architecture: str, image: str) -> None:
+    model = dataclasses.replace(QWEN3_8B, architecture=architecture)
+    assert worlds.planned(model, on=[L4], engine={"image": image}).plan
 
 
 def test_a_variant_that_is_another_model_is_not_taken() -> None:
