@@ -7,12 +7,12 @@ one is read; nothing is kept but the facts of the models.
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pillion import sizing
-from pillion.cli import questions
+from pillion.cli import questions, remarks
 from pillion.cli.exits import BadInputError
 from pillion.cli.models import Models
 from pillion.facts import FactsError
@@ -91,11 +91,12 @@ def answer(fields: Mapping[str, object], models: Models, *, beside: Path | None 
         SizingError: the question makes no sense.
     """
     question = questions.read(fields)
-    return figures(sizing.estimate(question.request(models.named(question.model, beside=beside))))
+    estimate = sizing.estimate(question.request(models.named(question.model, beside=beside)))
+    return figures(estimate, said=remarks.of(question))
 
 
-def figures(estimate: sizing.Estimate) -> Line:
-    """An estimate with the names and units of the command line."""
+def figures(estimate: sizing.Estimate, *, said: Sequence[str] = ()) -> Line:
+    """An estimate with the names and units of the command line; what was said before it comes first in the notes."""
     return {
         "weights_gib": _gib(estimate.weights_bytes),
         "kv_bytes_per_token": estimate.kv_bytes_per_token,
@@ -113,7 +114,7 @@ def figures(estimate: sizing.Estimate) -> Line:
         "reasons": [
             {"reason": finding.reason.value, "message": finding.message} for finding in estimate.reasons
         ],
-        "notes": list(estimate.notes),
+        "notes": [*said, *estimate.notes],
     }
 
 

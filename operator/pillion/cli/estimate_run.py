@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from pillion import sizing
-from pillion.cli import batch, documents, exits, overview, printing, questions
+from pillion.cli import batch, documents, exits, overview, printing, questions, remarks
 from pillion.cli.commands.options import Form
 from pillion.cli.exits import BadInputError, FailedError
 from pillion.cli.models import Models, directory_of
@@ -45,8 +45,8 @@ def _show_one(question: questions.Question, model: ModelFacts, form: Form) -> bo
         with printing.page() as out:
             estimate_page.show(question, request, estimate, out)
     else:
-        data = {"model": model.repo, "gpu": question.product, **batch.figures(estimate)}
-        data["notes"] = [*model.notes, *data["notes"]]
+        said = (*model.notes, *remarks.of(question))
+        data = {"model": model.repo, "gpu": question.product, **batch.figures(estimate, said=said)}
         typer.echo(printing.document(data, form), nl=False)
     return estimate.fits
 
@@ -69,7 +69,8 @@ def _show_overview(question: questions.Question, model: ModelFacts, form: Form) 
             }
             for place in found
         ]
-        data = {"model": model.repo, "requestLength": length, "notes": list(model.notes), "places": rows}
+        said = [*model.notes, *remarks.of(question)]
+        data = {"model": model.repo, "requestLength": length, "notes": said, "places": rows}
         typer.echo(printing.document(data, form), nl=False)
     return any(place.estimate.fits for place in found)
 

@@ -6,6 +6,7 @@ once in a run.
 
 import base64
 import os
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,12 @@ from pillion.facts.cache import FactsCache
 __all__ = ["Models", "directory_of", "hub_token"]
 
 _PARALLEL_READS = 8
+# What people copy from a browser: https://huggingface.co/owner/name/tree/main, hf.co/owner/name, hf://owner/name.
+_ADDRESS = re.compile(
+    r"(?:https?://(?:www\.)?[^/]+/?|(?:www\.)?(?:huggingface\.co|hf\.co)/|hf://)"
+    r"(?:(?P<kind>models|datasets|spaces)/)?"
+    r"(?P<repo>[\w.-]+/[\w.-]+)?(?:/(?:tree|blob|resolve)/(?P<revision>[^/?#]+))?"
+)
 _PATIENCE = 3  # a thousand lines must not wait for a Hub that is down a thousand times
 
 
@@ -52,6 +59,9 @@ def directory_of(model: str, *, beside: Path | None = None) -> Path | None:
             return place
         if place.is_file() and place.name == "config.json":
             return place.parent
+    address = _ADDRESS.match(model)
+    if address is not None:
+        raise BadInputError(f"{model}: is an address; {_named_by(address)}")
     is_path = model.startswith((".", "/", "~")) or model.count("/") != 1 or "\\" in model
     if is_path:
         raise BadInputError(
@@ -59,6 +69,16 @@ def directory_of(model: str, *, beside: Path | None = None) -> Path | None:
             "on the Hub"
         )
     return None
+
+
+def _named_by(address: re.Match[str]) -> str:
+    """What to write in place of an address."""
+    kind, repo, revision = address["kind"], address["repo"], address["revision"]
+    if kind in ("datasets", "spaces"):
+        return f"and it is one of {kind}: name a model by owner/name"
+    if repo is None:
+        return "name a model of the Hub by owner/name, and another Hub than huggingface.co by HF_ENDPOINT"
+    return f"write {repo}" + (f" (and --revision {revision})" if revision not in (None, "main") else "")
 
 
 class Models:

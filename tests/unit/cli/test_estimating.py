@@ -210,6 +210,26 @@ def test_a_checkpoint_that_nobody_published_is_as_large_as_the_published_ones(pi
         pytest.param(("/nonexistent/model",), "there is no such directory", id="no directory"),
         pytest.param(("qwen3:8b",), "owner/name as on the Hub", id="another registry's form"),
         pytest.param(
+            ("https://huggingface.co/Qwen/Qwen3-8B",), "is an address; write Qwen/Qwen3-8B\n", id="an address"
+        ),
+        pytest.param(
+            ("https://huggingface.co/Qwen/Qwen3-8B/tree/v1",),
+            "write Qwen/Qwen3-8B (and --revision v1)",
+            id="an address of a revision",
+        ),
+        pytest.param(
+            ("https://hf.co/Qwen/Qwen3-8B/blob/main/config.json?x=1",),
+            "is an address; write Qwen/Qwen3-8B\n",
+            id="an address of a file",
+        ),
+        pytest.param(
+            ("hf.co/Qwen/Qwen3-8B",), "write Qwen/Qwen3-8B\n", id="an address without its beginning"
+        ),
+        pytest.param(
+            ("https://huggingface.co/datasets/a/b",), "is one of datasets: name a model", id="a dataset"
+        ),
+        pytest.param(("https://hub.example",), "another Hub than huggingface.co by HF_ENDPOINT", id="a Hub"),
+        pytest.param(
             ("a/b", "--gpu", "L44"), "--gpu: no GPU of that name is known; near it: NVIDIA-L4", id="a GPU"
         ),
         pytest.param(
@@ -249,7 +269,7 @@ def test_a_checkpoint_that_nobody_published_is_as_large_as_the_published_ones(pi
 def test_bad_input_is_told_with_exit_code_2(pillion: Pillion, arguments: tuple[str, ...], said: str) -> None:
     ended = pillion("estimate", *arguments)
     assert ended.code == 2
-    assert said in " ".join(ended.err.split())
+    assert said in " ".join(ended.err.split()) + "\n"
     assert ended.out == ""
 
 
