@@ -25,13 +25,16 @@ logger = logging.getLogger(__name__)
 
 LEASES = Resource(group="coordination.k8s.io", plural="leases", kind="Lease")
 
-# The values of client-go's components (kube-controller-manager's defaults). Another one takes over 15 s after it saw
-# the last renewal; the leader's work is cancelled 10 s after it asked for that renewal, whatever the API server does.
-# So two act at once only where a leader's process stands still for the 5 s between.
+# Another one takes over 15 s after it saw the last renewal; the leader's work is cancelled 10 s after it asked for that
+# renewal, whatever the API server does. So two act at once only where a leader's process stands still for the 5 s
+# between. These are the values of client-go's components (kube-controller-manager's defaults), which renew every 2 s:
+# half of what an operator at rest costs, and 4 s leave time for a second attempt too.
 LEASE_SECONDS = 15
 RENEW_DEADLINE_SECONDS = 10
-RETRY_SECONDS = 2
-ATTEMPT_SECONDS = 5  # of one attempt, so that an answer that was lost leaves time for another
+RENEW_SECONDS = 4  # after a renewal, and for one attempt at the next: its answer may be lost
+RENEW_AGAIN_SECONDS = 1  # after one that failed
+RETRY_SECONDS = 2  # of whoever waits for the lease
+ATTEMPT_SECONDS = 5
 
 FIELD_MANAGER = "pillion"
 
@@ -83,10 +86,11 @@ async def lead(
 
 async def _renew(candidate: "_Candidate", sleep: Sleep) -> None:
     """Renew until it cannot be done for the deadline, or another one holds the lease."""
+    renewed = True
     while not candidate.held_by_another and (left := candidate.leads_for()) > 0:
-        await sleep(min(RETRY_SECONDS, left))
+        await sleep(min(RENEW_SECONDS if renewed else RENEW_AGAIN_SECONDS, left))
         if (left := candidate.leads_for()) > 0:
-            await candidate.try_to_hold(within=left)
+            renewed = await candidate.try_to_hold(within=min(RENEW_SECONDS, left))
 
 
 async def _end(task: asyncio.Future[None]) -> None:

@@ -185,6 +185,27 @@ async def test_a_leader_that_cannot_renew_ends(outage_seconds: float, survives: 
         assert ended[0] <= 1010.0
 
 
+async def test_a_leader_renews_every_four_seconds_and_after_a_failure_every_second() -> None:
+    leases = Leases()
+    asked = []
+    patch = leases.patch
+
+    async def noting(*args: Any, **kwargs: object) -> Raw:
+        asked.append(leases.time.now)
+        return await patch(*args, **kwargs)
+
+    async def run() -> None:
+        leases.patch = noting  # type: ignore[method-assign]
+        while leases.time.now < 1008.0:
+            await asyncio.sleep(0)
+        leases.fails_until = 1013.5
+        while leases.time.now < 1020.0:
+            await asyncio.sleep(0)
+
+    await lead(leases, run)
+    assert asked[:5] == [1004.0, 1008.0, 1012.0, 1014.0, 1018.0]
+
+
 async def test_a_leader_that_finds_another_name_in_the_lease_ends_at_once() -> None:
     leases = Leases()
 
