@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pillion import planner
+from pillion.api.engine import EngineResources
 from pillion.cli import bar
 from pillion.planner import wording
 
@@ -72,7 +73,14 @@ def candidates(
         yield indented(Text(f"and {len(found) - shown} more{more}"))
 
 
-def choice(plan: planner.Plan, *, pods: int | None = None, free: str = "", pools: bool = False) -> Table:
+def choice(
+    plan: planner.Plan,
+    *,
+    resources: EngineResources | None,
+    pods: int | None = None,
+    free: str = "",
+    pools: bool = False,
+) -> Table:
     """What was chosen, and what the engine is told; one that pools makes vectors or scores of texts."""
     weights = wording.weights_name(plan.quantization)
     if plan.quantization != "None":
@@ -97,9 +105,18 @@ def choice(plan: planner.Plan, *, pods: int | None = None, free: str = "", pools
             if _keeps_no_cache(plan)
             else plan.kv_cache_dtype or "in the model's own dtype",
             "engine": f"{engine}: {_flags(plan, pools=pools or _keeps_no_cache(plan))}",
-            "container": f"{wording.cores(plan.cpu_request_millis)}, {wording.gib(plan.memory_request_bytes)} of "
-            f"memory (limit {wording.gib(plan.memory_limit_bytes)}), {wording.gib(plan.cache_bytes)} for files",
+            "container": _container(plan, resources),
         }
+    )
+
+
+def _container(plan: planner.Plan, resources: EngineResources | None) -> str:
+    """What the engine's container gets, by the user's word where there is one."""
+    sizes = planner.container_sizes(plan, resources)
+    asked = "" if sizes == planner.container_sizes(plan, None) else ", as spec.engine.resources has it"
+    return (
+        f"{wording.cores(sizes.cpu_request_millis)}, {wording.gib(sizes.memory_request_bytes)} of memory (limit "
+        f"{wording.gib(sizes.memory_limit_bytes)}), {wording.gib(sizes.cache_bytes)} for files{asked}"
     )
 
 
@@ -111,18 +128,25 @@ def memory(plan: planner.Plan) -> Table:
     else:
         whose = "each accelerator" if plan.count > 1 else "the accelerator"
     unverified = " (unverified: no log like it was compared)" if budget.unverified else ""
+    needed = budget.weights + budget.kv_cache + budget.activation + budget.graphs + budget.other
+    title = f"Memory of {whose}: {wording.gib(budget.total)}"
+    over = plan.product is None and needed > budget.usable  # the user limits the container to less
+    if over:
+        title = f"Memory that {whose} needs: {wording.gib(needed)}, where its limit is {wording.gib(budget.usable)}"
     return bar.divided(
-        f"Memory of {whose}: {wording.gib(budget.total)}{unverified}",
+        title + unverified,
         {
             "weights": budget.weights,
             "KV cache that is promised": budget.kv_cache or None,
             "activations": budget.activation,
             "CUDA graphs": budget.graphs,
             "other": budget.other,
-            "left free" if _keeps_no_cache(plan) else "more KV cache": budget.headroom,
+            "left free"
+            if plan.product is None or _keeps_no_cache(plan)
+            else "more KV cache": budget.headroom,
             "left to others": budget.total - budget.usable,
         },
-        total=budget.total,
+        total=needed if over else budget.total,
     )
 
 

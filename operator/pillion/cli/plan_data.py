@@ -3,6 +3,7 @@
 from typing import Any
 
 from pillion import planner
+from pillion.api.engine import EngineResources
 from pillion.cli.planning import Answer
 from pillion.facts import ModelFacts
 from pillion.planner import wording
@@ -23,7 +24,7 @@ def of(answer: Answer) -> dict[str, Any]:
             "reason": "Planned",
             "message": outcome.plan.sentence,
             "plan": outcome.plan.to_status(),
-            "settings": _settings(outcome.plan),
+            "settings": _settings(outcome.plan, answer.deployment.spec.engine.resources),
             "accelerators": {
                 "perPod": outcome.plan.count,
                 "pods": answer.pods,
@@ -55,8 +56,9 @@ def _candidate(rejected: planner.Rejected) -> dict[str, Any]:
     }
 
 
-def _settings(plan: planner.Plan) -> dict[str, Any]:
+def _settings(plan: planner.Plan, resources: EngineResources | None) -> dict[str, Any]:
     """What the engine and its container are given."""
+    sizes = planner.container_sizes(plan, resources)
     return {
         key: value
         for key, value in {
@@ -69,9 +71,9 @@ def _settings(plan: planner.Plan) -> dict[str, Any]:
             "dtype": plan.dtype,
             "quantization": plan.on_the_fly,
             "tensorParallel": plan.tensor_parallel,
-            "cpuRequest": f"{plan.cpu_request_millis}m",
-            "memoryRequest": wording.quantity(plan.memory_request_bytes),
-            "memoryLimit": wording.quantity(plan.memory_limit_bytes),
+            "cpuRequest": f"{sizes.cpu_request_millis}m",
+            "memoryRequest": wording.quantity(sizes.memory_request_bytes),
+            "memoryLimit": wording.quantity(sizes.memory_limit_bytes),
             "startupTimeoutSeconds": plan.startup_timeout_seconds,
         }.items()
         if value is not None

@@ -40,7 +40,10 @@ def _page(answer: Answer, *, everything: bool) -> Iterator[RenderableType]:
         yield Text.assemble(title, "  ", ("planned", "bold green"))
         yield pieces.indented(Text(plan.sentence))
         yield Text()
-        yield pieces.indented(pieces.choice(plan, pods=answer.pods, free=free, pools=_pools(answer)))
+        resources = answer.deployment.spec.engine.resources
+        yield pieces.indented(
+            pieces.choice(plan, resources=resources, pods=answer.pods, free=free, pools=_pools(answer))
+        )
         yield Text()
         yield pieces.indented(pieces.memory(plan))
     warned = ((each.reason.value, each.message) for each in outcome.warnings)

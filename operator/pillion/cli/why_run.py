@@ -12,6 +12,9 @@ from rich.text import Text
 
 from pillion import injection, planner
 from pillion.api import names
+from pillion.api.engine import EngineResources
+from pillion.api.modeldeployment import ModelDeployment
+from pillion.api.shape import InvalidObjectError
 from pillion.cli import documents, grounds, pieces, printing
 from pillion.cli.commands.options import Form
 from pillion.cli.documents import Raw
@@ -47,6 +50,14 @@ class Found:
         try:
             return planner.plan_from_json(text) if text else None
         except ValueError:
+            return None
+
+    @property
+    def resources(self) -> EngineResources | None:
+        """What the user sets in place of the plan's own sizes; None: nothing, or nothing that this version can read."""
+        try:
+            return ModelDeployment.from_raw(self.deployment).spec.engine.resources
+        except InvalidObjectError:
             return None
 
 
@@ -211,7 +222,7 @@ def _choice(found: Found) -> Iterator[RenderableType]:
         yield Text()
         yield pieces.heading("The choice")
         yield pieces.indented(Text(plan.sentence))
-        yield pieces.indented(pieces.choice(plan))
+        yield pieces.indented(pieces.choice(plan, resources=found.resources))
         yield Text()
         yield pieces.indented(pieces.memory(plan))
     elif isinstance(shown, dict):

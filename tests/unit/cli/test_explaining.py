@@ -72,6 +72,19 @@ def test_the_softest_numbers_come_first() -> None:
     assert bases == sorted(bases, key=list(reversed(Basis)).index)
 
 
+def test_the_users_resources_are_told_in_place_of_the_plans(pillion: Pillion, written: Written) -> None:
+    made = told()
+    computed = pillion("why", "chat", "-f", written(made, compiled())).words
+    assert "spec.engine.resources" not in computed
+    made["spec"]["engine"] = {"resources": {"limits": {"memory": "3Gi"}}}
+    ended = pillion("why", "chat", "-f", written(made, compiled()))
+    assert "3.00 GiB of memory (limit 3.00 GiB)" in ended.words
+    assert "as spec.engine.resources has it" in ended.words
+
+    made["spec"]["engine"] = {"resources": {"limits": {"memory": "much"}}}  # that of a later version, say
+    assert pillion("why", "chat", "-f", written(made, compiled())).words == computed
+
+
 def test_a_place_without_a_name_is_refused(pillion: Pillion, written: Written) -> None:
     ended = pillion("why", "-f", written(told()), "-n", "shop")
     assert (ended.code, ended.out) == (2, "")

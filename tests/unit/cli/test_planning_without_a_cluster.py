@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,6 +81,50 @@ def test_a_plan_for_programs_has_the_fields_of_status(pillion: Pillion, written:
         plan["plan"]["memory"]
     )
     assert plan["settings"]["maxModelLen"] == plan["plan"]["contextLength"]
+
+
+def limited_to(memory: str, accelerator: str) -> dict[str, Any]:
+    amounts = {"requests": {"memory": memory}, "limits": {"memory": memory}}
+    return objects.deployment(
+        repo="a/b", hardware={"accelerator": accelerator}, engine={"resources": amounts}
+    )
+
+
+@pytest.mark.parametrize("accelerator", ["CPU", "GPU"])
+def test_a_container_is_told_with_the_users_resources(
+    pillion: Pillion, written: Written, tmp_path: Path, accelerator: str
+) -> None:
+    folder = objects.folder(tmp_path / "small")
+    options = ("plan", "-f", written(limited_to("1Gi", accelerator)), "--gpu", "L4", "--model", folder)
+    page = pillion(*options).words
+    assert "1.00 GiB of memory (limit 1.00 GiB)" in page
+    assert "as spec.engine.resources has it" in page
+    (plan,) = pillion(*options, "-o", "json").json["plans"]
+    assert (plan["settings"]["memoryRequest"], plan["settings"]["memoryLimit"]) == ("1.00Gi", "1.00Gi")
+
+
+def test_an_engine_that_is_limited_to_less_than_it_needs_is_divided_by_its_need(
+    pillion: Pillion, written: Written, tmp_path: Path
+) -> None:
+    folder = objects.folder(tmp_path / "small")
+    ended = pillion("plan", "-f", written(limited_to("1Gi", "CPU")), "--gpu", "L4", "--model", folder)
+    found = re.search(
+        r"Memory that the engine's container needs: ([\d.]+) GiB, where its limit is 1.00 GiB", ended.out
+    )
+    assert found is not None
+    assert f"it needs about {found[1]} GiB" in ended.words  # as the warning says
+    shares = [float(each) for each in re.findall(r"B +([\d.]+) %$", ended.out, re.MULTILINE)]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+
+
+def test_a_container_with_room_is_not_said_to_have_more_cache(
+    pillion: Pillion, written: Written, tmp_path: Path
+) -> None:
+    folder = objects.folder(tmp_path / "small")
+    ended = pillion("plan", "-f", written(limited_to("8Gi", "CPU")), "--gpu", "L4", "--model", folder)
+    assert "Memory of the engine's container: 8.00 GiB" in ended.out
+    assert "left free" in ended.out
+    assert "more KV cache" not in ended.out  # on CPU the cache is as large as the engine is told
 
 
 def test_json_and_yaml_say_the_same(pillion: Pillion, written: Written) -> None:

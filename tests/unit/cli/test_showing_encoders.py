@@ -18,8 +18,8 @@ def shown(table: Table) -> str:
 
 def test_an_encoder_has_no_kv_cache_and_is_run_to_pool() -> None:
     plan = worlds.planned(worlds.BERT, on=[worlds.L4]).plan
-    assert "vLLM 0.33.0: --runner pooling" in shown(pieces.choice(plan))
-    assert "KV cache none" in shown(pieces.choice(plan))
+    assert "vLLM 0.33.0: --runner pooling" in shown(pieces.choice(plan, resources=None))
+    assert "KV cache none" in shown(pieces.choice(plan, resources=None))
     memory = shown(pieces.memory(plan))
     assert "left free" in memory
     assert "KV cache" not in memory
@@ -27,6 +27,6 @@ def test_an_encoder_has_no_kv_cache_and_is_run_to_pool() -> None:
 
 def test_a_decoder_pools_where_it_is_asked_to() -> None:
     plan = worlds.planned(worlds.QWEN3_8B, on=[worlds.L4]).plan
-    assert "--runner" not in shown(pieces.choice(plan))
-    assert "--runner pooling" in shown(pieces.choice(plan, pools=True))
+    assert "--runner" not in shown(pieces.choice(plan, resources=None))
+    assert "--runner pooling" in shown(pieces.choice(plan, resources=None, pools=True))
     assert "more KV cache" in shown(pieces.memory(plan))
