@@ -195,7 +195,10 @@ def _room(trial: Trial) -> str:
     """What there is for it."""
     pool = trial.candidate.pool
     if pool is None:
-        return f"the largest node leaves {wording.gib(trial.total_bytes)} to a pod"
+        return (
+            f"the largest node leaves {wording.gib(trial.total_bytes)} to a pod "
+            f"({wording.gib(max(0, trial.share.division.usable))} usable beside shared memory and headroom)"
+        )
     percent = round(trial.utilization * 100)
     return (
         f"{pool.product} has {wording.gib(trial.share.division.usable)} usable of {wording.gib(pool.memory_bytes)} "

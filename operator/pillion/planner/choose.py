@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pillion import engines
 from pillion.api.modeldeployment import EngineName, Method
 from pillion.api.reasons import Reason
+from pillion.facts import ModelFacts
 from pillion.hardware import gpus
 from pillion.planner import candidates as listing
-from pillion.planner import checks, plans, policies, remedies, wording
+from pillion.planner import checks, node_checks, plans, policies, remedies, wording
 from pillion.planner import warnings as warning
 from pillion.planner.model import NotPlanned, Outcome, Plan, Planned, PlanRequest, Rejected
 from pillion.planner.placement import Places
@@ -96,6 +97,8 @@ def _not_planned(request: PlanRequest, turned: Sequence[_Turned]) -> NotPlanned:
             "Not even eight of the largest accelerators that are known would do: a smaller model might, or a quantized "
             "checkpoint in spec.model.variants."
         )
+    if remedy is None and reason is Reason.NO_NODE_FITS:
+        remedy = node_checks.way_out(nearest.trial)
     return NotPlanned(
         reason=reason,
         message=f"{message} {remedy}" if remedy else message,
@@ -171,25 +174,34 @@ def _product_missing(request: PlanRequest) -> str:
 
 
 def _pin_impossible(request: PlanRequest) -> str:
-    wanted = request.spec.quantization
-    there = sorted(
-        {
-            wording.weights_name(model.quantization.scheme if model.quantization else "None")
-            for model in request.checkpoints
-        }
-    )
-    repos = wording.listed([model.repo for model in request.checkpoints])
-    have = "has" if len(request.checkpoints) == 1 else "have"
-    asked = (
-        f"spec.quantization.method: {wanted.method.value}"
-        if wanted.method is not Method.AUTO
-        else f"spec.quantization with {wanted.min_bits} to {wanted.max_bits} bits"
-    )
+    """What is asked for of the weights, what there is, and which checkpoint would do."""
+    wanted, checkpoints = request.spec.quantization, request.checkpoints
+    there = sorted({_weights(model) for model in checkpoints})
+    repos = wording.listed([model.repo for model in checkpoints])
+    have = "has" if len(checkpoints) == 1 else "have"
+    made = ""
+    if any(model.quantization is None for model in checkpoints):
+        profile = engines.profile(_ENGINES[request.spec.engine.name])
+        forms = [form for form in listing.MADE_WHILE_LOADING if form in profile.on_the_fly]
+        made = f", of which {profile.name} can make {wording.listed(forms, last='or')} while loading"
+    if wanted.method is not Method.AUTO:
+        form = f"{wording.weights_name(wanted.method.value)} weights"
+        asked = f"spec.quantization.method: {wanted.method.value} asks for {form}"
+    else:
+        form = f"weights of {wanted.min_bits} to {wanted.max_bits} bits"
+        asked = f"spec.quantization allows {form}"
     return (
-        f"{asked} leaves no checkpoint: {repos} {have} {', '.join(there)} weights, and 16 bit ones can be made "
-        f"{wording.listed([*listing.MADE_WHILE_LOADING], last='or')} while loading. Name a checkpoint of that form in "
-        "spec.model.variants, or leave the choice to Auto."
+        f"{asked}; {repos} {have} {wording.listed(there)}{made}. Name a checkpoint with {form} in "
+        "spec.model.variants."
     )
+
+
+def _weights(model: ModelFacts) -> str:
+    """The form of a checkpoint's weights, with their bits where the name does not tell them."""
+    stored = model.quantization
+    if stored is None:
+        return "16 bit weights"
+    return f"{stored.scheme} weights" + (f" ({stored.bits} bits)" if stored.bits is not None else "")
 
 
 def _ordered_after(trial: Trial, chosen: Trial) -> Rejected:

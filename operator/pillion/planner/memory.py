@@ -43,6 +43,12 @@ def on_accelerator(
     return budget.divide(demand, total_bytes=total_bytes, utilization=utilization)
 
 
+def least_on_cpu(needed_bytes: int) -> int:
+    """The memory that a node has to leave to a pod, so that what an engine on CPU needs is usable of it."""
+    shm = resources.shared_memory_bytes(tensor_parallel=1)
+    return math.ceil(needed_bytes * constants.CPU_HEADROOM.value) + shm
+
+
 @functools.lru_cache(maxsize=_REMEMBERED)
 def on_cpu(demand: budget.Demand, *, total_bytes: int) -> budget.Division:
     """The memory of a container on CPU, where the engine itself is in it too."""

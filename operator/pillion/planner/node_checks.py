@@ -2,9 +2,13 @@
 
 from pillion.api.modeldeployment import Capacity
 from pillion.api.reasons import Reason
-from pillion.planner import obstacles, wording
+from pillion.planner import memory, obstacles, wording
+from pillion.planner.model import TargetShape
 from pillion.planner.rejection import Rejection
 from pillion.planner.trial import Trial
+from pillion.sizing.constants import GIB
+
+_QUARTER = GIB // 4
 
 
 def a_node_is_open(trial: Trial) -> Rejection | None:
@@ -13,7 +17,7 @@ def a_node_is_open(trial: Trial) -> Rejection | None:
     there = trial.places.open_to(pool)
     if there.rooms or (pool is not None and counts_on_autoscaler(trial)):
         return None
-    why = obstacles.told(there.closed) or "there is none"
+    why = obstacles.told(there.closed) or "the cluster has none"
     return Rejection(
         reason=Reason.NO_NODE_FITS,
         message=f"The target's pods can go to no node{_with_product(trial)}: {why}.",
@@ -30,6 +34,38 @@ def a_node_can_take_it(trial: Trial) -> Rejection | None:
         message=f"No node{_with_product(trial)} can take a pod with its engine: {trial.placement.obstacles}."
         f"{_own_requests(trial)}",
     )
+
+
+def way_out(trial: Trial) -> str | None:
+    """What would work where no node fits and no change of the spec does: another rule, or the node that would do."""
+    pool = trial.candidate.pool
+    there = trial.places.open_to(pool)
+    ways = obstacles.ways(there.closed)
+    if not there.rooms and there.closed:
+        return f"What would work: {'; or '.join(ways)}." if ways else None
+    target = trial.request.target or TargetShape(pods=1)
+    needs = trial.sizes.needs
+    own_memory = target.memory_bytes
+    memory_bytes = needs.memory_bytes
+    if pool is None:
+        memory_bytes = max(memory_bytes, memory.least_on_cpu(trial.cpu_container[0]))
+    room = [
+        f"{wording.cores(target.cpu_millis + needs.cpu_millis)} of CPU",
+        f"{wording.gib(_rounded_up(own_memory + memory_bytes))} of memory",
+        f"{wording.gib(target.ephemeral_bytes + needs.ephemeral_bytes)} of disk",
+    ]
+    own = [
+        *([wording.cores(target.cpu_millis)] if target.cpu_millis else []),
+        *([wording.gib(own_memory)] if own_memory else []),
+    ]
+    others = f", {wording.listed(own)} of it for the pod's own containers" if own else ""
+    device = "" if pool is None else f" {wording.device(trial.candidate.count, pool.product)} and"
+    return f"What would work: a node with{device} at least {wording.listed(room)} for a pod{others}."
+
+
+def _rounded_up(amount: int) -> int:
+    """To a quarter of a GiB, so that what is told is never less than what it takes."""
+    return -(-amount // _QUARTER) * _QUARTER
 
 
 def enough_for_all_pods(trial: Trial) -> Rejection | None:

@@ -4,7 +4,7 @@ Rules come first (labels, affinity, taints), because no change of sizes helps ag
 less of than a pod with its engine requests. Nodes are told of together: three nodes, one sentence.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ ACCELERATOR_TOLERATION: Raw = {
     "effect": "NoSchedule",
 }
 _SYSTEM_LABEL = "kubernetes.io/os"
+_WAYS = {"cordoned": "kubectl uncordon", "not ready": "a node that is ready", "being deleted": "another node"}
 _TOLD = 4  # kinds of obstacles that a sentence names; a large cluster has a taint for every team
 
 
@@ -30,6 +31,7 @@ class Obstacle:
 
     verb: str  # for one node
     words: str  # what follows it, and what the node has of something
+    way: str | None = None  # what would take it away, where no change of the spec that was tried does
     has: int | None = None
     written: Callable[[int], str] = str
 
@@ -59,19 +61,29 @@ def of_rules(
 ) -> Iterator[Obstacle]:
     """Who may go there, whatever the size."""
     if room.obstacle is not None:
-        yield Obstacle(verb="is", words=room.obstacle)
+        yield Obstacle(verb="is", words=room.obstacle, way=_WAYS.get(room.obstacle))
     system = room.labels.get(_SYSTEM_LABEL, "linux")
     if system != "linux":
-        yield Obstacle(verb="runs", words=f"{system}, and the engines' images are for Linux")
+        yield Obstacle(
+            verb="runs", words=f"{system}, and the engines' images are for Linux", way="a node with Linux"
+        )
     lacking = scheduling.lacking(room.labels, spec.hardware.node_selector)
     if lacking is not None:
         yield Obstacle(verb="lacks", words=f"the label {lacking} of spec.hardware.nodeSelector")
     lacking = scheduling.lacking(room.labels, target.node_selector)
     if lacking is not None:
-        yield Obstacle(verb="lacks", words=f"the label {lacking} of the target's own nodeSelector")
+        yield Obstacle(
+            verb="lacks",
+            words=f"the label {lacking} of the target's own nodeSelector",
+            way=f"a node with the label {lacking}, or a target without it in its nodeSelector",
+        )
     if not scheduling.affinity_allows(target.affinity, labels=room.labels, node_name=room.name):
         beside = f", with ModelDeployment {wording.listed(target.beside)} beside it" if target.beside else ""
-        yield Obstacle(verb="does", words=f"not match the target's own required node affinity{beside}")
+        yield Obstacle(
+            verb="does",
+            words=f"not match the target's own required node affinity{beside}",
+            way="a node that the target's affinity matches, or another affinity",
+        )
     taint = scheduling.untolerated(room.taints, tolerated)
     if taint is not None:
         yield Obstacle(
@@ -171,6 +183,12 @@ def told(found: Iterable[Obstacle]) -> str:
     if others:
         parts.append(f"{wording.count(others, 'node')} for other reasons")
     return "; ".join(parts)
+
+
+def ways(found: Iterable[Obstacle]) -> list[str]:
+    """What would take the obstacles away, one of which is enough; those of most nodes first."""
+    counted = Counter(each.way for each in found if each.way is not None)
+    return [way for way, _ in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))][:_TOLD]
 
 
 def _told_of_group(group: Sequence[Obstacle]) -> str:

@@ -53,6 +53,7 @@ def _changes(
     yield from _less_pinned(request)
     yield from _more_per_pod(request)
     yield from _fewer_bits(request)
+    yield from _more_bits(request)
     yield from _other_products(request)
     yield from _computed_sizes(request)
     yield from _fewer_pods(request, ask)
@@ -131,6 +132,17 @@ def _fewer_bits(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]
                 _with(request, quantization={"min_bits": bits}),
                 lambda plan, bits=bits: (  # type: ignore[misc] # a lambda's default binds the row
                     f"It fits with spec.quantization.minBits: {bits}, as {plan.quantization}."
+                ),
+            )
+
+
+def _more_bits(request: PlanRequest) -> Iterator[tuple[PlanRequest, _Sentence]]:
+    for bits in (4, 8, 16):
+        if request.spec.quantization.max_bits < bits:
+            yield (
+                _with(request, quantization={"max_bits": bits}),
+                lambda plan, bits=bits: (  # type: ignore[misc] # a lambda's default binds the row
+                    f"It fits with spec.quantization.maxBits: {bits}, as {wording.weights_name(plan.quantization)}."
                 ),
             )
 

@@ -147,7 +147,10 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             QWEN3_8B,
             {"on": [nodes.gpu_node("n", "NVIDIA-L4", memory="4Gi")]},
             Reason.NO_NODE_FITS,
-            ["has 4.00 GiB of memory where a pod with its engine requests 8.50 GiB"],
+            [
+                "has 4.00 GiB of memory where a pod with its engine requests 8.50 GiB",
+                "a node with NVIDIA-L4 and at least 1 core of CPU, 8.50 GiB of memory and 17.50 GiB of disk for a pod.",
+            ],
             id="a node with too little memory for the engine",
         ),
         pytest.param(
@@ -180,7 +183,11 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
                 "target": planner.TargetShape(pods=1, node_selector={"zone": "b"}),
             },
             Reason.NO_NODE_FITS,
-            ["1 node is cordoned", "1 node lacks the label zone=b of the target's own nodeSelector"],
+            [
+                "1 node is cordoned",
+                "1 node lacks the label zone=b of the target's own nodeSelector",
+                "a node with the label zone=b, or a target without it in its nodeSelector; or kubectl uncordon.",
+            ],
             id="the target's own selector, without any GPU",
         ),
         pytest.param(
@@ -267,22 +274,33 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             LLAMA_8B,
             {"on": [nodes.node("n", memory="8Gi")]},
             Reason.NO_NODE_FITS,
-            ["14.99 GiB for weights", "the largest node leaves 8.00 GiB"],
+            ["14.99 GiB for weights", "the largest node leaves 8.00 GiB to a pod (6.00 GiB usable"],
             id="a model larger than the largest node without GPU",
         ),
         pytest.param(
             QWEN3_8B,
             {"on": [L4], "quantization": {"method": "AWQ"}},
             Reason.PIN_IMPOSSIBLE,
-            ["spec.quantization.method: AWQ", "spec.model.variants"],
+            [
+                "spec.quantization.method: AWQ asks for AWQ weights",
+                "has 16 bit weights, of which vLLM can make FP8, MXFP8 or MXFP4 while loading",
+                "Name a checkpoint with AWQ weights in spec.model.variants",
+            ],
             id="a pinned method without a checkpoint",
         ),
         pytest.param(
             QWEN3_8B,
             {"on": [L4], "quantization": {"minBits": 2, "maxBits": 3}},
             Reason.PIN_IMPOSSIBLE,
-            ["2 to 3 bits"],
+            ["allows weights of 2 to 3 bits", "It fits with spec.quantization.maxBits: 4, as MXFP4"],
             id="bounds that leave nothing",
+        ),
+        pytest.param(
+            worlds.QWEN3_8B_AWQ,
+            {"on": [L4], "quantization": {"minBits": 8}},
+            Reason.PIN_IMPOSSIBLE,
+            ["has AWQ weights (4 bits). Name", "It fits with spec.quantization.minBits: 4, as AWQ"],
+            id="bounds above the bits that there are",
         ),
         pytest.param(
             dataclasses.replace(QWEN3_8B, architecture="XverseForCausalLM"),
@@ -414,6 +432,36 @@ def test_the_card_of_a_remedy_would_do() -> None:
     assert found is not None
     answer = worlds.planned(LLAMA_8B, on=[nodes.gpu_node("n", found[1])])
     assert answer.plan.quantization == found[2]
+
+
+@pytest.mark.parametrize(
+    ("model", "small", "enough"),
+    [
+        pytest.param(
+            QWEN3_8B,
+            nodes.gpu_node("n", "NVIDIA-L4", memory="4Gi", cpu="2"),
+            nodes.gpu_node("n", "NVIDIA-L4", memory="9728Mi", cpu="4"),
+            id="on a GPU",
+        ),
+        pytest.param(
+            TINY,
+            nodes.node("n", memory="16Gi", cpu="2"),
+            nodes.node("n", memory="4864Mi", cpu="3250m"),
+            id="on CPU",
+        ),
+    ],
+)
+def test_a_node_as_large_as_is_said_would_do(
+    model: ModelFacts, small: dict[str, Any], enough: dict[str, Any]
+) -> None:
+    target = planner.TargetShape(pods=1, cpu_millis=3000, memory_bytes=2**30)
+    answer = worlds.refused(model, on=[small], target=target)
+    there = enough["status"]["allocatable"]
+    cores = int(there["cpu"].removesuffix("m")) / (1000 if there["cpu"].endswith("m") else 1)
+    memory = f"{int(there['memory'].removesuffix('Mi')) / 1024:.2f} GiB of memory"
+    assert f"at least {cores:g} cores of CPU, {memory}" in answer.message
+    assert "3 cores and 1.00 GiB of it for the pod's own containers" in answer.message
+    assert worlds.planned(model, on=[enough], target=target).plan
 
 
 def test_the_number_of_a_remedy_is_the_largest_that_fits() -> None:
