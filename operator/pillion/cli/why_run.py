@@ -1,64 +1,26 @@
-"""What does `pillion why` read, and what does it say?"""
+"""What does `pillion why` say?"""
 
-import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from pillion import injection, planner
-from pillion.api import names
-from pillion.api.engine import EngineResources
-from pillion.api.modeldeployment import ModelDeployment
-from pillion.api.shape import InvalidObjectError
-from pillion.cli import documents, grounds, pieces, printing
+from pillion import planner
+from pillion.cli import documents, explained, grounds, pieces, printing
 from pillion.cli.commands.options import Form
 from pillion.cli.documents import Raw
-from pillion.cli.exits import BadInputError, FailedError
+from pillion.cli.exits import BadInputError
+from pillion.cli.explained import Found
 from pillion.cli.surroundings import MALFORMED
 from pillion.facts import Basis
 
-if TYPE_CHECKING:
-    from pillion.kube.client import Cluster
-
-__all__ = ["Found", "explain", "numbers"]
+__all__ = ["explain", "numbers"]
 
 _CONDITION_STYLES = {"True": "green", "False": "red", "Unknown": "yellow"}
 _INPUTS = ("model", "target", "endpoint", "servedNames", "accelerators", "observed", "pods")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """A ModelDeployment as the cluster has it, and its ModelSidecar, where there is one."""
-
-    deployment: Raw
-    sidecar: Raw | None
-
-    @property
-    def status(self) -> Raw:
-        """The status; empty before the operator looked at it."""
-        return dict(self.deployment.get("status") or {})
-
-    @property
-    def plan(self) -> planner.Plan | None:
-        """The plan that the ModelSidecar was compiled from; None where there is none, or another version's."""
-        text = injection.plan_json(self.sidecar) if self.sidecar is not None else None
-        try:
-            return planner.plan_from_json(text) if text else None
-        except ValueError:
-            return None
-
-    @property
-    def resources(self) -> EngineResources | None:
-        """What the user sets in place of the plan's own sizes; None: nothing, or nothing that this version can read."""
-        try:
-            return ModelDeployment.from_raw(self.deployment).spec.engine.resources
-        except InvalidObjectError:
-            return None
 
 
 def explain(
@@ -72,14 +34,14 @@ def explain(
 ) -> None:
     """Explain one ModelDeployment, of a cluster or of a file that was saved from one."""
     if filename is not None:
-        found = _saved(filename, name, namespace)
+        found = explained.saved(filename, name, namespace)
     else:
         from pillion.cli import cluster
 
         where = namespace or cluster.default_namespace(
             kubeconfig, context, without="-f FILE (kubectl get pmd NAME -o yaml)"
         )
-        found = _live(name, kubeconfig, context, where)
+        found = explained.live(name, kubeconfig, context, where)
     try:
         parts, data = list(_page(found)), _data(found)
     except MALFORMED as error:
@@ -105,76 +67,6 @@ def numbers(*, everything: bool, form: Form) -> None:
     with printing.page() as out:
         out.print(pieces.heading("All numbers" if everything else "Assumed numbers, the next to be measured"))
         _print(_numbers(found), out)
-
-
-def _live(name: str, kubeconfig: Path | None, context: str | None, namespace: str) -> Found:
-    from pillion.cli import cluster
-    from pillion.kube import resources
-    from pillion.kube.client import KubeError, NotFound
-
-    async def read() -> Found:
-        api = await cluster.connecting(kubeconfig, context)
-        try:
-            try:
-                deployment = await api.get(resources.MODEL_DEPLOYMENTS, namespace, name)
-            except NotFound as error:
-                raise await _missing(name, namespace, api) from error
-            try:
-                sidecar = await api.get(resources.MODEL_SIDECARS, namespace, name)
-            except NotFound:
-                sidecar = None
-            return Found(deployment=deployment, sidecar=sidecar)
-        finally:
-            await api.close()
-
-    try:
-        return asyncio.run(read())
-    except KubeError as error:
-        raise FailedError(f"the cluster cannot be read: {error.message}") from error
-
-
-async def _missing(name: str, namespace: str, api: "Cluster") -> FailedError:
-    """Why a cluster has no such ModelDeployment."""
-    from pillion.cli import cluster
-    from pillion.kube import resources
-
-    return await cluster.not_installed(api, resources.MODEL_DEPLOYMENTS, namespace) or FailedError(
-        f"namespace {namespace} has no {names.MODEL_DEPLOYMENT} {name}; kubectl get pmd -A lists what there is"
-    )
-
-
-def _saved(path: str, name: str, namespace: str | None) -> Found:
-    by_kind: dict[str, list[Raw]] = {names.MODEL_DEPLOYMENT: [], names.MODEL_SIDECAR: []}
-    others = []  # names of the ModelDeployments that are not meant
-    for _, raw in documents.objects(path):
-        metadata = raw.get("metadata")
-        if raw.get("kind") not in by_kind or not isinstance(metadata, dict):
-            continue
-        if metadata.get("name") == name and namespace in (None, metadata.get("namespace")):
-            by_kind[raw["kind"]].append(raw)
-        elif raw["kind"] == names.MODEL_DEPLOYMENT:
-            others.append("/".join(str(metadata[key]) for key in ("namespace", "name") if key in metadata))
-    deployments = by_kind[names.MODEL_DEPLOYMENT]
-    if not deployments and others:
-        raise FailedError(
-            f"{documents.shown_name(path)}: holds no {names.MODEL_DEPLOYMENT} "
-            f"{'/'.join((namespace, name) if namespace else (name,))}; it holds {', '.join(sorted(others))}"
-        )
-    if not deployments:
-        raise BadInputError(
-            f"{documents.shown_name(path)}: holds no {names.MODEL_DEPLOYMENT}; save one with: kubectl get "
-            "modeldeployments.pillion.dev,modelsidecars.pillion.dev -o yaml"
-        )
-    if len(deployments) > 1:
-        raise BadInputError(
-            f"{documents.shown_name(path)}: {name} stands in several namespaces; say which with -n"
-        )
-    same = [
-        sidecar
-        for sidecar in by_kind[names.MODEL_SIDECAR]
-        if sidecar["metadata"].get("namespace") == deployments[0]["metadata"].get("namespace")
-    ]
-    return Found(deployment=deployments[0], sidecar=same[0] if same else None)
 
 
 def _print(parts: Iterable[RenderableType], out: Console) -> None:
