@@ -13,6 +13,7 @@ from pillion.api.reasons import About, ConditionType, Reason
 from pillion.controller.metrics import Metrics
 from pillion.controller.settings import Settings
 from pillion.planner import quality, wording
+from pillion.sizing import Verdict
 from tools import choices, command_reference
 
 Schema = Mapping[str, Any]
@@ -85,6 +86,11 @@ def reasons() -> str:
         rows = [(f"`{reason.value}`", reason.meaning) for reason in Reason if reason.about is about]
         if rows:
             parts += [f"## {about.value}\n", _table(("reason", "meaning"), rows)]
+    parts += [
+        "## Estimates\n",
+        "In `reasons` of `pillion estimate`: why the engine would not start ([the command](../commands.md)).\n",
+        _table(("reason", "meaning"), [(f"`{verdict.value}`", verdict.meaning) for verdict in Verdict]),
+    ]
     return "\n".join(parts)
 
 

@@ -9,6 +9,7 @@ from pillion.sizing import (
     budget,
     kv_cache,
     overheads,
+    refusals,
     served_versions,
     settings,
     tgi,
@@ -54,18 +55,18 @@ def estimate(request: EstimateRequest) -> Estimate:
             that any version from 0.11 on leaves that serves the model.
     """
     found = settings.settings(request)
-    refusals = tuple(verdict.refusals(request, found))
-    if any(finding.reason is Verdict.PARALLELISM_IMPOSSIBLE for finding in refusals):
-        return _nothing(found, refusals)
+    refused = tuple(refusals.found_in(request, found))
+    if any(finding.reason is Verdict.PARALLELISM_IMPOSSIBLE for finding in refused):
+        return _nothing(found, refused)
     if request.engine == TGI:
-        return _by_tgi(request, found, refusals)
+        return _by_tgi(request, found, refused)
     divisions = _divisions(request, found)
     division = min(divisions, key=lambda each: each.expected_room, default=None)
     layout = budget.layout(found.demand)
     room = _room(request, division)
     shortages = tuple(verdict.shortages(request, found, division, layout, room))
     tokens = _tokens(layout, found.context_tokens, room)
-    known = room is not None or bool(refusals)
+    known = room is not None or bool(refused)
     return Estimate(
         weights_bytes=budget.weights_bytes(found.demand),
         kv_bytes_per_token=_bytes_per_token(layout, found.context_tokens),
@@ -75,11 +76,11 @@ def estimate(request: EstimateRequest) -> Estimate:
         non_torch_bytes=division.other if division else None,
         cuda_graph_bytes=_graphs(found, division),
         kv_cache_tokens_promised=_promised(request, found, layout, divisions),
-        fits=not refusals and not shortages if known else None,
+        fits=not refused and not shortages if known else None,
         max_model_len=found.context_tokens,
         max_fitting_model_len=_longest(request, found, layout, room),
         max_concurrency=_concurrency(layout, found.context_tokens, room),
-        reasons=(*refusals, *shortages),
+        reasons=(*refused, *shortages),
         notes=unverified.notes(request, found, division),
     )
 
@@ -160,7 +161,7 @@ def _longest(
     return layout.longest(concurrency=1, room_bytes=max(0, room), at_most=limit)
 
 
-def _nothing(found: settings.Settings, refusals: tuple[Finding, ...]) -> Estimate:
+def _nothing(found: settings.Settings, refused: tuple[Finding, ...]) -> Estimate:
     """The answer where the model cannot be divided as asked."""
     return Estimate(
         weights_bytes=None,
@@ -175,11 +176,11 @@ def _nothing(found: settings.Settings, refusals: tuple[Finding, ...]) -> Estimat
         max_model_len=found.context_tokens,
         max_fitting_model_len=None,
         max_concurrency=None,
-        reasons=refusals,
+        reasons=refused,
     )
 
 
-def _by_tgi(request: EstimateRequest, found: settings.Settings, refusals: tuple[Finding, ...]) -> Estimate:
+def _by_tgi(request: EstimateRequest, found: settings.Settings, refused: tuple[Finding, ...]) -> Estimate:
     division = tgi.divide(
         request.model,
         tensor_parallel=request.tensor_parallel,
@@ -193,7 +194,7 @@ def _by_tgi(request: EstimateRequest, found: settings.Settings, refusals: tuple[
     limit = request.model.max_context_tokens or found.context_tokens
     # Where nobody sets the length of requests, this engine takes what fits.
     length = request.max_model_len or max(1, min(limit, limit if tokens is None else tokens))
-    reasons = (*refusals, *verdict.tgi_shortages(length, division, request.gpu_memory_bytes))
+    reasons = (*refused, *verdict.tgi_shortages(length, division, request.gpu_memory_bytes))
     return Estimate(
         weights_bytes=division.weights,
         kv_bytes_per_token=division.token_bytes or None,

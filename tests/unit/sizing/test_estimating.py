@@ -1,6 +1,7 @@
 """What is answered to a question about one model on one accelerator."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,3 +297,12 @@ def test_cuda_graphs_are_told_where_the_engine_charges_them_to_nobody() -> None:
     assert old.kv_cache_bytes == eager.kv_cache_bytes
     assert eager.cuda_graph_bytes == 0
     assert 0.5 * GIB < (old.cuda_graph_bytes or 0) < 1.5 * GIB  # 0.3 to 1.1 GiB in logs
+
+
+def test_the_reference_has_every_reason_of_an_estimate() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "reasons.md").read_text("utf-8")
+    _, _, estimates = page.partition("## Estimates")
+    assert all(verdict.meaning for verdict in Verdict)
+    assert [
+        verdict for verdict in Verdict if f"| `{verdict.value}` | {verdict.meaning} |" not in estimates
+    ] == []
