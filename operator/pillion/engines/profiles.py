@@ -44,9 +44,8 @@ class Cuda:
 
     version: tuple[int, int]
     minimum_driver: int  # major version
-    compatibility_variable: (
-        str | None
-    )  # makes the engine take the libraries for older drivers that its image brings
+    # Makes the engine take the libraries for older drivers that its image brings.
+    compatibility_variable: str | None
 
     @property
     def text(self) -> str:
@@ -76,9 +75,7 @@ class Profile:
     architectures: frozenset[str]
     gone_architectures: frozenset[str]
     cuda: Cuda | None = None
-    maximum_capability: tuple[int, int] | None = (
-        None  # beyond which its kernels do not run; None: none is known
-    )
+    maximum_capability: tuple[int, int] | None = None  # its kernels run up to that; None: none is known
     starts_for_root_alone: bool = False  # the pinned image: another one has to be named
 
     def image(self, device: str) -> str:

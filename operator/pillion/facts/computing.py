@@ -113,9 +113,8 @@ def _from_files(
     width = _DTYPE_BYTES.get(dtype or "bfloat16", 2)
     embeddings = shape.vocab_size * shape.hidden_size * (1 if shape.tied_embeddings else 2)
     if file_bytes is None:
-        crossing = (
-            _usual_attention(shape) if encoder_layers else 0
-        )  # each layer attends to what was read as well
+        # Beside an encoder each layer attends to what was read as well.
+        crossing = _usual_attention(shape) if encoder_layers else 0
         layers = shape.all_layers * (_usual_layer(shape) + crossing) + encoder_layers * _usual_layer(shape)
         parameters = embeddings + layers
         stored, basis = (

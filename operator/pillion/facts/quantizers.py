@@ -37,9 +37,8 @@ def _choice(config: Json, modelopt: Json | None) -> Choice | None:
         return layer_groups.modelopt(declared)
     if method == "compressed_tensors" or "config_groups" in declared:
         return layer_groups.compressed_tensors(declared)
-    if (
-        str(config.get("model_type")) == "deepseek_v4"
-    ):  # DeepSeek's own: experts in 4 bit unless it says otherwise
+    # DeepSeek's own: experts in 4 bit unless it says otherwise.
+    if str(config.get("model_type")) == "deepseek_v4":
         declared = {"expert_dtype": config.get("expert_dtype") or "fp4", **declared}
     return _READERS.get(method, _by_bits)(declared)
 

@@ -91,9 +91,8 @@ def shape(config: Json, *, sentence_config: Json | None = None) -> Shape:
     model_type = str(text.get("model_type") or config.get("model_type") or "")
     silent = _never_meant(said, model_type)
     text = {key: value for key, value in text.items() if value is not None and key not in silent}
-    whole = (
-        said is config_said
-    )  # a part of a wrapper may leave out what its class knows; a whole file may not
+    # A part of a wrapper may leave out what its class knows; a whole file may not.
+    whole = said is config_said
     layers = _listed_layers(text) or _needed(said if whole else text, *_LAYERS)
     hidden = _needed(said if whole else text, *_HIDDEN)
     experts = first(

@@ -9,10 +9,8 @@ from typing import Final
 
 from pillion.hardware.described import Labels, number
 
-_MAJOR: Final = (
-    "nvidia.com/cuda.driver-version.major",
-    "nvidia.com/cuda.driver.major",
-)  # the second is the older name
+# The second is the older name.
+_MAJOR: Final = ("nvidia.com/cuda.driver-version.major", "nvidia.com/cuda.driver.major")
 _CUDA: Final = ("nvidia.com/cuda.runtime-version", "nvidia.com/cuda.runtime")
 
 

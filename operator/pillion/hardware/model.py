@@ -95,7 +95,6 @@ class Inventory:
     nodes: tuple[NodeRoom, ...]  # all of them, by name; a CPU plan looks at these
     any_accelerator: bool = False  # also one that cannot be planned with: it keeps `Auto` from taking the CPU
     notes: tuple[str, ...] = ()  # accelerators that were seen and cannot be planned with, in sentences
-    unreadable: frozenset[str] = (
-        frozenset()
-    )  # resources of which some node has accelerators that nobody can name
+    # Resources of which some node has accelerators that nobody can name.
+    unreadable: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()  # labels that contradict each other, in sentences

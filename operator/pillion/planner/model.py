@@ -39,15 +39,11 @@ class TargetShape:
     ephemeral_bytes: int = 0
     accelerators: Mapping[str, int] = field(default_factory=dict)  # requests by resource name
     one_pod_per_node: bool = False  # a DaemonSet
-    guaranteed: bool = (
-        False  # its containers request what they are limited to, and have to with an engine too
-    )
-    beside: tuple[
-        str, ...
-    ] = ()  # models whose engines are in the same pods: counted above like the pods' own
-    awaited: int = (
-        0  # accelerators that models of the same pods will want which have no plan yet: left, where possible
-    )
+    # Its containers request what they are limited to, and have to with an engine too.
+    guaranteed: bool = False
+    beside: tuple[str, ...] = ()  # models with engines in the same pods: counted above like the pods' own
+    # Accelerators that models of the same pods will want which have no plan yet: left, where possible.
+    awaited: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,12 +199,10 @@ class PlanRequest:
     checkpoints: tuple[ModelFacts, ...]  # the model first, then its variants
     inventory: Inventory
     target: TargetShape | None = None
-    reserved: Mapping[str, int] = field(
-        default_factory=dict
-    )  # by product: counted on by plans without pods yet
-    own: Mapping[str, Mapping[str, int]] = field(
-        default_factory=dict
-    )  # by node and resource: held by this target's own pods, and free once these are replaced
+    # By product: counted on by plans without pods yet.
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    # By node and resource: held by this target's own pods, and free once these are replaced.
+    own: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     previous: Plan | None = None  # sticky: its choice stays while it is possible
     images: Mapping[str, str] = field(default_factory=dict)  # by device: in place of the pinned ones
 

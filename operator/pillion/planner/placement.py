@@ -28,9 +28,8 @@ class Open:
     rooms: tuple[NodeRoom, ...]
     accelerators: tuple[NodeAccelerators, ...]  # of the pool, on those nodes; none on CPU
     closed: tuple[Obstacle, ...]  # one for each other node
-    outdated: tuple[
-        NodeAccelerators, ...
-    ] = ()  # would be open, with a driver that the engine's image cannot use
+    # Would be open, with a driver that the engine's image cannot use.
+    outdated: tuple[NodeAccelerators, ...] = ()
 
     @property
     def largest(self) -> NodeRoom | None:
@@ -44,12 +43,9 @@ class Placement:
 
     nodes: int  # that could take a pod, were they empty
     accelerators_total: int  # on those
-    accelerators_free: (
-        int  # of those; less what other plans count on, with what the target's own engines hold
-    )
-    pods: (
-        int  # for which there is room; on CPU were the nodes empty, because engines there hold what they free
-    )
+    accelerators_free: int  # less what other plans count on, with what the target's own engines hold
+    # For which there is room; on CPU were the nodes empty, because engines there hold what they free.
+    pods: int
     pods_now: int  # the same with what every pod requests now
     obstacles: str  # why other nodes cannot, in words; "" where there are none
 

@@ -138,10 +138,8 @@ def _at(row: tuple[_Floor, ...], version: Version) -> Capability:
     return [floor.capability for floor in row if floor.since <= version][-1]
 
 
-GONE: Final = {
-    "BitsAndBytes": Version(0, 28),
-    "GGUF": Version(0, 28),
-}  # moved to plugins, out of the engine's tree
+# Moved to plugins, out of the engine's tree.
+GONE: Final = {"BitsAndBytes": Version(0, 28), "GGUF": Version(0, 28)}
 
 
 def is_gone(label: str | None, version: Version) -> bool:

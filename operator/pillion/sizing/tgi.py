@@ -36,9 +36,8 @@ LAST_VERSION: Final = "3.3.7"
 # Source: Dockerfile of that version, TORCH_CUDA_ARCH_LIST; its torch, for CUDA 12.4, knows no later accelerators.
 LOWEST_CAPABILITY: Final = (8, 0)
 HIGHEST_CAPABILITY: Final = (9, 0)
-LOADED: Final = frozenset(
-    {"AWQ", "GPTQ", "FP8", "INT8", "W4A16", "W8A16"}
-)  # checkpoints' formats: layers/*/loader.py
+# Formats of checkpoints. Source: server/text_generation_server/layers, the loaders of each.
+LOADED: Final = frozenset({"AWQ", "GPTQ", "FP8", "INT8", "W4A16", "W8A16"})
 _FLASHINFER_BLOCK_TOKENS: Final = 1
 _FLASHINFER_FROM: Final = (8, 0)  # compute capability
 _PAGED_BLOCK_TOKENS: Final = 16

@@ -56,9 +56,8 @@ def embeddings(settings: Settings, family: Family) -> Iterator[Part]:
 def head(settings: Settings, family: Family) -> Iterator[Part]:
     """The last norm, and the output head where it is not the embedding."""
     hidden = attention.hidden_size(settings)
-    before = (
-        settings.raw("do_layer_norm_before") is not False
-    )  # OPT-350m norms after each layer, and not last
+    # OPT-350m norms after each layer, and not last.
+    before = settings.raw("do_layer_norm_before") is not False
     if family.norm_weight and before:
         yield from plain(family.final_norm, hidden, bias=settings.chosen(family.norm_bias))
     if not settings.flag("tie_word_embeddings"):

@@ -41,9 +41,8 @@ def zamba2(settings: Settings) -> Iterator[Part]:
 
 
 def _zamba_block(settings: Settings, prefix: str, hidden: int, width: int) -> Iterator[Part]:
-    inputs = (
-        settings.number("attention_hidden_size") or 2 * hidden
-    )  # the words come along beside what was made of them
+    # The words come along beside what was made of them.
+    inputs = settings.number("attention_hidden_size") or 2 * hidden
     for name in ("q_proj", "k_proj", "v_proj"):
         yield from linear(f"{prefix}.self_attn.{name}", inputs, inputs)
     yield from linear(f"{prefix}.self_attn.o_proj", hidden, inputs)
