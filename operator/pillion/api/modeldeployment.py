@@ -28,7 +28,7 @@ from pillion.api.engine import Engine, EngineResources, EngineVariable
 from pillion.api.forms import Flag
 from pillion.api.placement import Environment, Hardware, TargetRef, Toleration, Tolerations
 from pillion.api.serving import Generation, Quantization, Serving
-from pillion.api.shape import ApiModel, Rule, written_as
+from pillion.api.shape import ApiModel, Rule, WrittenWhole, written_as
 from pillion.api.source import Cache, ClaimPath, ImageVolume, Model, SecretKey
 from pillion.api.status import Status
 
@@ -218,7 +218,7 @@ class ModelDeployment(ApiModel):
     spec: ModelDeploymentSpec = Field(
         description="What is wanted: the model, its target, and how it may be served."
     )
-    status: Status | None = Field(
+    status: Annotated[Status, WrittenWhole()] | None = Field(
         None, description="What was planned, injected and observed; written by the operator alone."
     )
 
