@@ -117,7 +117,7 @@ async def _operate(
     loop = asyncio.get_running_loop()
     store = Store()
     queue = WorkQueue(loop.time)
-    recorder = EventRecorder(cluster, instance=identity)
+    recorder = EventRecorder(cluster, instance=identity, busy=lambda: len(queue) > settings.workers)
     reconciler = Reconciler(
         cluster=cluster,
         store=store,

@@ -1,7 +1,8 @@
 """How does the operator tell people what it did, where they look: in an object's events?
 
 Events are written beside the work, one after the other, so that they hold nothing up: in a burst each of them costs
-the API server as much as a write that somebody waits for. One that cannot be written is logged and dropped.
+the API server as much as a write that somebody waits for, so that most of them wait until it is over. One that cannot
+be written is logged and dropped.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import datetime
 import logging
 import uuid
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pillion.api import names
@@ -20,6 +22,7 @@ __all__ = ["EventRecorder", "reference"]
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000  # of a burst; the oldest ones go first
+BUSY_SECONDS = 0.25  # between two of them while more work is due than is done at once
 DRAIN_SECONDS = 2.0
 NOTE_CHARACTERS = 1024  # the API server refuses longer notes (events.k8s.io/v1, Event.note)
 
@@ -29,9 +32,10 @@ Raw = dict[str, Any]
 class EventRecorder:
     """Writes events of one operator."""
 
-    def __init__(self, cluster: Cluster, *, instance: str) -> None:
+    def __init__(self, cluster: Cluster, *, instance: str, busy: Callable[[], bool] = lambda: False) -> None:
         self._cluster = cluster
         self._instance = instance
+        self._busy = busy
         self._waiting: deque[Raw] = deque(maxlen=MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
 
@@ -45,6 +49,7 @@ class EventRecorder:
 
     async def drain(self) -> None:
         """Wait until everything that was emitted is written, for a moment: whoever ends must give the lease back."""
+        self._busy = lambda: False
         if self._task is None:
             return
         try:
@@ -55,6 +60,8 @@ class EventRecorder:
 
     async def _write_all(self) -> None:
         while self._waiting:
+            if self._busy():
+                await asyncio.sleep(BUSY_SECONDS)
             await self._write(self._waiting.popleft())
 
     def _event(self, regarding: Raw, *, kind: str, reason: str, note: str, action: str) -> Raw:

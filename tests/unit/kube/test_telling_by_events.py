@@ -57,6 +57,20 @@ async def test_one_that_cannot_be_written_is_dropped_and_the_others_are_written(
     assert cluster.written == ["B"]
 
 
+async def test_they_wait_while_work_is_due_and_are_written_before_the_end_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "BUSY_SECONDS", 0.01)
+    cluster = FakeCluster()
+    recorder = EventRecorder(cast("Cluster", cluster), instance="i", busy=lambda: True)
+    emit(recorder, "A", "B", "C")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert cluster.written == []
+    await recorder.drain()
+    assert cluster.written == ["A", "B", "C"]
+
+
 async def test_who_ends_does_not_wait_for_a_server_that_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
