@@ -11,7 +11,7 @@ from pillion import engines
 from pillion.api.modeldeployment import Modalities, Task
 from pillion.facts import ModelFacts
 from pillion.hardware import NodeRoom
-from pillion.planner import images, memory, number_formats, resources
+from pillion.planner import images, memory, number_formats, resources, sequences
 from pillion.planner import placement as placing
 from pillion.planner import wishes as wishing
 from pillion.planner.candidates import Candidate
@@ -20,18 +20,11 @@ from pillion.sizing import (
     budget,
     defaults,
     kv_cache,
-    overheads,
     tgi,
     unverified,
     versions,
     weights,
 )
-
-# Sequences at once: as many as share the cache well, unless the sampler's peak for them takes too much.
-_USUAL_SEQUENCES = 128
-_FEWEST_SEQUENCES = 8
-_CPU_SEQUENCES = 16
-_SAMPLER_SHARE = 0.04  # of usable memory; ASSUMED, keeps the peak below 1 GiB on a 24 GB card
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,8 +125,14 @@ class Trial:
     def share(self) -> Share:
         """The memory with the number of sequences that serves the wishes best; more of them where equal."""
         best: tuple[tuple[int, int], Share] | None = None
-        for sequences in self._sequences():
-            share = self._share(sequences)
+        numbers = sequences.to_try(
+            self.wishes.concurrency,
+            on_cpu=self.candidate.device is Device.CPU,
+            usable_bytes=math.floor(self.total_bytes * self.utilization),
+            vocab_size=self.model.vocab_size,
+        )
+        for number in numbers:
+            share = self._share(number)
             if share.granted is None:
                 continue
             shortfall = share.granted.shortfall(self.wishes)
@@ -230,7 +229,7 @@ class Trial:
     def _samples(self) -> bool:
         return self.task is Task.TEXT_GENERATION
 
-    def _batched_tokens(self, sequences: int) -> int:
+    def _batched_tokens(self, at_once: int) -> int:
         pool = self.candidate.pool
         if self.profile.name == memory.TGI:
             return round(tgi.PREFILL_TOKENS.value)
@@ -246,27 +245,10 @@ class Trial:
             return max(usual, wanted.context_tokens)
         # No more than all sequences can have (vLLM 0.33.0, engine/arg_utils.py).
         return min(
-            usual, sequences * (wanted.context_tokens if wanted.context_required else wanted.model_limit)
+            usual, at_once * (wanted.context_tokens if wanted.context_required else wanted.model_limit)
         )
 
-    def _sequences(self) -> tuple[int, ...]:
-        """Numbers of sequences to try, most first."""
-        wanted = self.wishes.concurrency
-        if self.candidate.device is Device.CPU:
-            return (max(_CPU_SEQUENCES, _power_of_two(wanted)),)
-        sequences = _USUAL_SEQUENCES
-        allowed = self.total_bytes * self.utilization * _SAMPLER_SHARE
-        while (
-            sequences > _FEWEST_SEQUENCES
-            and overheads.sampler_peak_bytes(max_num_seqs=sequences, vocab_size=self.model.vocab_size)
-            > allowed
-        ):
-            sequences //= 2
-        most = max(sequences, _power_of_two(wanted))
-        fewest = max(_FEWEST_SEQUENCES, _power_of_two(wanted))
-        return tuple(most >> halvings for halvings in range((most // fewest).bit_length()))
-
-    def _share(self, sequences: int) -> Share:
+    def _share(self, at_once: int) -> Share:
         on_cpu = self.candidate.device is Device.CPU
         demand = budget.Demand(
             model=self.model,
@@ -278,8 +260,8 @@ class Trial:
                 capability=self.candidate.capability,
             ),
             kv_element_bytes=number_formats.cache_bytes(self.candidate, self.version),
-            max_num_seqs=sequences,
-            batched_tokens=self._batched_tokens(sequences),
+            max_num_seqs=at_once,
+            batched_tokens=self._batched_tokens(at_once),
             samples=self._samples,
             text_only=self._text_only,
             graphs=not on_cpu,
@@ -305,8 +287,3 @@ class Trial:
             layout=layout,
             granted=wishing.granted(self.wishes, layout, room_bytes=division.room),
         )
-
-
-def _power_of_two(number: int) -> int:
-    """The next power of two, at least the number itself."""
-    return 1 << (number - 1).bit_length()
