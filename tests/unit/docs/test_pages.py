@@ -56,7 +56,7 @@ def test_a_make_target_that_is_named_exists(page: Path) -> None:
 @pages
 def test_a_command_of_pillion_that_is_named_exists(page: Path) -> None:
     commands = set(getattr(get_command(app), "commands", {}))
-    named = set(re.findall(r"(?m)(?:^|`)(?:\$ )?pillion ([a-z-]+)", page.read_text("utf-8")))
+    named = set(re.findall(r"(?m)(?:^|`)(?:\$ )?pillion ([a-z][a-z-]*)", page.read_text("utf-8")))
 
     assert commands
     assert named <= commands
