@@ -320,8 +320,8 @@ class Reconciler:
         else:
             self._plan_again_at.pop(key, None)
             self._queue.settle(key)
-        if swap.goes_on(actions.step) and result.problem is None:
-            self._queue.add(key)
+        if isinstance(actions.step, swap.Change | swap.Promote | swap.GoBack) and result.problem is None:
+            self._queue.add(key)  # the next step of a swap may be due at once
         if actions.again_seconds is not None:
             self._queue.add_after(key, actions.again_seconds)
         if actions.evict is not None:

@@ -82,11 +82,6 @@ class Done:
 Step = Change | Promote | Wait | GoBack | Done
 
 
-def goes_on(step: Step | None) -> bool:
-    """Whether the next step may be due as soon as this one is taken; after the last promotion there is none."""
-    return isinstance(step, Change | GoBack) or (isinstance(step, Promote) and not step.last)
-
-
 def next_step(
     *,
     model: str,

@@ -146,18 +146,3 @@ def test_a_container_that_the_kernel_kills_for_its_memory_sends_the_pod_back() -
     assert isinstance(found, swap.GoBack)
     assert found.reason == "EngineOutOfMemory"
     assert "memory limit" in found.message
-
-
-@pytest.mark.parametrize(
-    ("step", "goes_on"),
-    [
-        pytest.param(swap.Change(pods=()), True, id="a pod was told"),
-        pytest.param(swap.Promote(last=False), True, id="new pods get it, others have not been told"),
-        pytest.param(swap.Promote(last=True), False, id="nobody is left with the old one"),
-        pytest.param(swap.Wait(pod="a", message="loading"), False, id="a pod loads"),
-        pytest.param(swap.Done(), False, id="all serve it"),
-        pytest.param(None, False, id="no swap"),
-    ],
-)
-def test_only_what_may_go_on_at_once_is_looked_at_again(step: swap.Step | None, goes_on: bool) -> None:
-    assert swap.goes_on(step) is goes_on
