@@ -1,6 +1,6 @@
 """What do ModelDeployments cost that fail for ever, and do the others wait for them?
 
-Half of them name a model that the Hub does not have, half a memory that no node has.
+Half of them name a model that the Hub does not have, each another one, half a memory that no node has.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ async def _all_marked(api: Api, eyes: Eyes, names: Sequence[str]) -> float:
 
 def _bad(name: str) -> Raw:
     if int(name.rpartition("-")[2]) % 2:
-        return acting.model(name, target=name, repo=UNKNOWN)
+        return acting.model(name, target=name, repo=f"{UNKNOWN}-{name}")
     return acting.model(name, target=name, spec=NO_ROOM)
 
 
