@@ -1,7 +1,8 @@
 """Which versions of vLLM serve an architecture?
 
 A log or a question that names no version is about one of those. What was served by 0.7 already, and is served by the
-version that plans are made for, is in neither table.
+version that plans are made for, is in neither table; nor is what nobody has heard of. Of both nothing says that an
+older version lacks them.
 
 Source: model_executor/models/registry.py in the wheels of vLLM 0.7.3 to 0.33.0, all groups but draft models; one wheel
 of each minor version, and none of 0.23, so that what is said to be of 0.24 may be of 0.23. The last versions are also
@@ -15,7 +16,6 @@ from typing import Final
 from pillion.sizing import versions
 from pillion.sizing.versions import Version
 
-_OLDEST: Final = Version(0, 7)
 _OLDEST_MEANT: Final = Version(0, 11)  # by questions that name no version
 _UNREAD: Final = Version(0, 23)
 _NEW_IN: Final = {
@@ -182,9 +182,9 @@ _LAST: Final = {name: version for version, names in _LAST_IN.items() for name in
 _FIRST_OF_ITS_MINOR: Final = re.compile(r"v?\d+\.\d+(\.0)?")
 
 
-def first(architecture: str | None) -> Version:
-    """The first version that serves an architecture; 0.7 stands for that and all before it."""
-    return _FIRST.get(architecture or "", _OLDEST)
+def first(architecture: str | None) -> Version | None:
+    """The first version that serves an architecture; None: 0.7 had it already, or nobody knows."""
+    return _FIRST.get(architecture or "")
 
 
 def last(architecture: str | None) -> Version | None:
@@ -194,7 +194,7 @@ def last(architecture: str | None) -> Version | None:
 
 def oldest_meant(architecture: str | None) -> Version:
     """The oldest version that a question without one may be about."""
-    return max(first(architecture), _OLDEST_MEANT)
+    return max(first(architecture) or _OLDEST_MEANT, _OLDEST_MEANT)
 
 
 def why_not(architecture: str | None, engine_version: str | None) -> str | None:
@@ -207,7 +207,7 @@ def why_not(architecture: str | None, engine_version: str | None) -> str | None:
     newest, since = last(architecture), first(architecture)
     if newest is not None and newest < (asked or _OLDEST_MEANT):
         return f"which vLLM served up to {newest} alone"
-    if asked is None or asked >= since:
+    if asked is None or since is None or asked >= since:
         return None
     before = Version(since.major, since.minor - 1)
     if before == _UNREAD:

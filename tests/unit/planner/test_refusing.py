@@ -392,6 +392,8 @@ def test_refusals(model: ModelFacts, more: dict[str, Any], reason: Reason, words
             "XverseForCausalLM", "vllm/vllm-openai:v0.22.0", id="an older version that still had it"
         ),
         pytest.param("Gemma4ForCausalLM", "vllm/vllm-openai:v0.19.1", id="a version that has it already"),
+        pytest.param("LlamaForCausalLM", "vllm/vllm-openai:v0.5.4", id="older than the lists that were read"),
+        pytest.param(None, "vllm/vllm-openai:v0.6.0", id="an old version, and no architecture is named"),
         pytest.param(
             "Gemma4ForCausalLM", "team.example/gemma-server:0.1.0", id="a tag that counts for itself"
         ),
@@ -400,7 +402,7 @@ def test_refusals(model: ModelFacts, more: dict[str, Any], reason: Reason, words
         ),
     ],
 )
-def test_the_version_in_the_image_decides_what_is_served(architecture: str, image: str) -> None:
+def test_the_version_in_the_image_decides_what_is_served(architecture: str | None, image: str) -> None:
     model = dataclasses.replace(QWEN3_8B, architecture=architecture)
     assert worlds.planned(model, on=[L4], engine={"image": image}).plan
 

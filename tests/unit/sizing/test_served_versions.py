@@ -10,7 +10,7 @@ from pillion.sizing import EstimateRequest, Verdict, served_versions, tgi, versi
 from tests.unit.facts import checkpoints
 
 
-def ask(architecture: str, **question: Any) -> sizing.Estimate:
+def ask(architecture: str | None, **question: Any) -> sizing.Estimate:
     changed = {"architecture": architecture, "encoder_decoder": question.pop("encoder_decoder", False)}
     model = dataclasses.replace(checkpoints.llama_8b(), **changed)
     listed = engines.lists(question.get("engine", "vllm"), architecture)
@@ -39,11 +39,16 @@ def refused(estimate: sizing.Estimate) -> list[str]:
         pytest.param("Qwen3NextForCausalLM", "v0.9.0", "from 0.10 on", id="before 0.11"),
         pytest.param("MellumForCausalLM", "0.23.0", None, id="a version whose list was not read"),
         pytest.param("LlamaForCausalLM", "0.7.0", None, id="there from the start"),
+        pytest.param("LlamaForCausalLM", "0.6.0", None, id="there before the lists that were read"),
+        pytest.param("LlamaForCausalLM", "v0.5.4", None, id="there long before the lists that were read"),
+        pytest.param("Gemma3ForCausalLM", "0.5.4", "from 0.8 on", id="not yet by far"),
+        pytest.param("NobodysForCausalLM", "0.5.4", None, id="nobody knows of an old version"),
+        pytest.param(None, "0.5.4", None, id="no architecture is named"),
         pytest.param("NobodysForCausalLM", "0.33.0", None, id="nobody knows"),
     ],
 )
 def test_a_version_is_refused_that_does_not_serve_the_model(
-    architecture: str, version: str | None, words: str | None
+    architecture: str | None, version: str | None, words: str | None
 ) -> None:
     found = ask(architecture, engine_version=version)
     assert (found.fits is False) is (words is not None)
