@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from pillion import injection, planner
 from pillion.api import names
-from pillion.api.engine import EngineResources
-from pillion.api.modeldeployment import ModelDeployment
+from pillion.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from pillion.api.shape import InvalidObjectError
 from pillion.cli import documents
 from pillion.cli.documents import Raw
@@ -42,12 +41,12 @@ class Found:
             return None
 
     @property
-    def resources(self) -> EngineResources | None:
-        """What the user sets in place of the plan's own sizes; None: nothing, or nothing that this version can read."""
+    def spec(self) -> ModelDeploymentSpec | InvalidObjectError:
+        """What the user asks for, or why this version cannot read it."""
         try:
-            return ModelDeployment.from_raw(self.deployment).spec.engine.resources
-        except InvalidObjectError:
-            return None
+            return ModelDeployment.from_raw(self.deployment).spec
+        except InvalidObjectError as error:
+            return error
 
 
 def live(name: str, kubeconfig: Path | None, context: str | None, namespace: str) -> Found:

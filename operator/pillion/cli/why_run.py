@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from pillion import planner
+from pillion.api.shape import InvalidObjectError
 from pillion.cli import documents, explained, grounds, pieces, printing
 from pillion.cli.commands.options import Form
 from pillion.cli.documents import Raw
@@ -114,7 +115,13 @@ def _choice(found: Found) -> Iterator[RenderableType]:
         yield Text()
         yield pieces.heading("The choice")
         yield pieces.indented(Text(plan.sentence))
-        yield pieces.indented(pieces.choice(plan, resources=found.resources))
+        spec = found.spec
+        if isinstance(spec, InvalidObjectError):
+            yield pieces.indented(pieces.choice(plan, resources=None))
+            yield Text()
+            yield pieces.indented(Text(_sizes_of_the_plan(spec), style="yellow"))
+        else:
+            yield pieces.indented(pieces.choice(plan, resources=spec.engine.resources))
         yield Text()
         yield pieces.indented(pieces.memory(plan))
     elif isinstance(shown, dict):
@@ -127,6 +134,15 @@ def _choice(found: Found) -> Iterator[RenderableType]:
             **(shown.get("memory") or {}),
         }
         yield pieces.indented(pieces.rows({key: str(value) for key, value in flat.items()}))
+
+
+def _sizes_of_the_plan(unread: InvalidObjectError) -> str:
+    """That the container's sizes leave out what the user may have set."""
+    problems = "; ".join(str(problem) for problem in unread.problems)
+    return (
+        "The container's sizes are the plan's own: whether spec.engine.resources sets others is not known, because "
+        f"this version cannot read the spec ({problems})."
+    )
 
 
 def _who(candidate: Raw) -> str:

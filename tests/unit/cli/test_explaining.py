@@ -81,8 +81,27 @@ def test_the_users_resources_are_told_in_place_of_the_plans(pillion: Pillion, wr
     assert "3.00 GiB of memory (limit 3.00 GiB)" in ended.words
     assert "as spec.engine.resources has it" in ended.words
 
+    # An odd status, of another version say, hides nothing of what the user asks for.
+    odd = {"type": "Ready", "status": "Perhaps", "reason": "Unsure", "message": "Who knows."}
+    made["status"] = {**STATUS, "conditions": [odd]}
+    ended = pillion("why", "chat", "-f", written(made, compiled()))
+    assert "Ready: Perhaps" in ended.words
+    assert "3.00 GiB of memory (limit 3.00 GiB)" in ended.words
+
+
+def test_sizes_are_said_to_be_the_plans_where_the_spec_cannot_be_read(
+    pillion: Pillion, written: Written
+) -> None:
+    made = told()
+    assert "the plan's own" not in pillion("why", "chat", "-f", written(made, compiled())).words
     made["spec"]["engine"] = {"resources": {"limits": {"memory": "much"}}}  # that of a later version, say
-    assert pillion("why", "chat", "-f", written(made, compiled())).words == computed
+    ended = pillion("why", "chat", "-f", written(made, compiled()))
+    assert ended.code == 0
+    assert (
+        "The container's sizes are the plan's own: whether spec.engine.resources sets others is not known, because "
+        "this version cannot read the spec (spec.engine.resources.limits.memory: must be a quantity"
+        in ended.words
+    )
 
 
 def test_a_place_without_a_name_is_refused(pillion: Pillion, written: Written) -> None:
