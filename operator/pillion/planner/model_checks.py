@@ -6,7 +6,7 @@ The cheap part of the row of checks: nothing here looks at an accelerator or a n
 from pillion.api.modeldeployment import KvCacheDtype, Method, Task
 from pillion.api.reasons import Reason
 from pillion.facts import AttentionKind, sameness
-from pillion.planner import images, memory, wording
+from pillion.planner import memory, wording
 from pillion.planner.candidates import KV_CACHE_DTYPES
 from pillion.planner.model import Device
 from pillion.planner.rejection import Rejection
@@ -32,7 +32,7 @@ def architecture_served(trial: Trial) -> Rejection | None:
     model, profile = trial.model, trial.profile
     known = None if model.architecture is None else profile.knows_architecture(model.architecture)
     if profile.name != memory.TGI:
-        version = images.own_version(trial.image, profile)
+        version = trial.planned_version
         why = served_versions.why_not(model.architecture, version)
         if why is not None:
             return _other_version(trial, why, version)

@@ -6,7 +6,7 @@ and where its pods may go.
 
 from typing import Any
 
-from pillion.planner import images, obstacles, placement, resources
+from pillion.planner import obstacles, placement, resources
 from pillion.planner.candidates import SIXTEEN_BIT
 from pillion.planner.model import Device, MemoryBudget, Plan
 from pillion.planner.trial import Trial
@@ -47,7 +47,7 @@ def made(trial: Trial) -> Plan:
         gpu_memory_utilization=trial.utilization if pool else None,
         kv_cache_bytes=_explicit_cache_bytes(trial) if explicit_cache and share.layout else None,
         engine=trial.profile.name,
-        engine_version=images.version(trial.image, trial.profile),
+        engine_version=trial.told_version,
         image=trial.image,
         memory=_memory(trial),
         kv_cache_tokens=_cache_tokens(trial),

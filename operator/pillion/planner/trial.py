@@ -68,12 +68,21 @@ class Trial:
         return self.request.images.get(device) or self.profile.image(device)
 
     @functools.cached_property
-    def version(self) -> versions.Version:
-        """The engine's version as its image tells it; the profile's where it does not."""
+    def told_version(self) -> str | None:
+        """The engine's version as the image's name tells it; None: it does not."""
+        return images.told_version(self.image, self.profile)
+
+    @property
+    def planned_version(self) -> str:
+        """The version that all judgements of the image go by: the one that is told, or else the profile's."""
+        return self.told_version or self.profile.version
+
+    @functools.cached_property
+    def sized_as(self) -> versions.Version:
+        """The same as the rules of memory count versions."""
         if self.profile.name == memory.TGI:
             return versions.PINNED  # what is counted by the other engine's version is counted alike here
-        told = images.version(self.image, self.profile)
-        return versions.parse(told) or versions.parse(self.profile.version) or versions.PINNED
+        return versions.parse(self.planned_version) or versions.PINNED
 
     @functools.cached_property
     def unverified(self) -> str | None:
@@ -234,7 +243,7 @@ class Trial:
         if self.profile.name == memory.TGI:
             return round(tgi.PREFILL_TOKENS.value)
         usual = defaults.batched_tokens(
-            self.version,
+            self.sized_as,
             device_bytes=pool.memory_bytes if pool else 0,
             product=pool.product if pool else "",
             capability=self.candidate.capability,
@@ -256,17 +265,17 @@ class Trial:
             loading=weights.Loading(
                 plain_bytes=number_formats.plain_bytes(self.candidate),
                 online=self.candidate.quantization if self.candidate.on_the_fly else None,
-                version=self.version,
+                version=self.sized_as,
                 capability=self.candidate.capability,
             ),
-            kv_element_bytes=number_formats.cache_bytes(self.candidate, self.version),
+            kv_element_bytes=number_formats.cache_bytes(self.candidate, self.sized_as),
             max_num_seqs=at_once,
             batched_tokens=self._batched_tokens(at_once),
             samples=self._samples,
             text_only=self._text_only,
             graphs=not on_cpu,
             context_tokens=self.wishes.context_tokens if self.wishes.context_required else None,
-            version=self.version,
+            version=self.sized_as,
             capability=self.candidate.capability,
             block_tokens=kv_cache.CPU_BLOCK_TOKENS if on_cpu else kv_cache.GPU_BLOCK_TOKENS,
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pillion.api.modeldeployment import Capacity, Task
 from pillion.api.reasons import Reason
-from pillion.planner import candidates, images, number_formats, wording
+from pillion.planner import candidates, memory, number_formats, wording
 from pillion.planner.model import Plan, TargetShape, Warned
 from pillion.planner.trial import Trial
 
@@ -112,19 +112,25 @@ def _about_the_engine(trial: Trial) -> Iterator[Warned]:
             message=f"{profile.name} is archived by its authors: {profile.version} is its last version, and neither "
             "new models nor repairs will come. spec.engine.name: vLLM serves the same models.",
         )
-    version = images.version(trial.image, profile)
-    if version == profile.version:
+    told, pinned = trial.told_version, f"{profile.name} {profile.version}"
+    if told == profile.version:
         return
-    holds = (
-        f"holds {profile.name} {version} by its tag"
-        if version
-        else f"does not tell its version of {profile.name}"
-    )
-    yield Warned(
-        reason=Reason.ESTIMATE_UNVERIFIED,
-        message=f"The image {trial.image} {holds}; the plan goes by {profile.name} {profile.version}, whose flags, "
-        "kernels and memory may differ.",
-    )
+    if told is None:
+        message = (
+            f"The image {trial.image} does not tell its version of {profile.name}; the plan goes by {pinned}, whose "
+            "flags, kernels and memory may differ."
+        )
+    elif profile.name == memory.TGI:
+        message = (
+            f"The image {trial.image} holds {profile.name} {told} by its tag; the plan goes by {pinned}, whose flags, "
+            "kernels and memory may differ."
+        )
+    else:
+        message = (
+            f"The image {trial.image} holds {profile.name} {told} by its tag; memory and architectures are planned by "
+            f"that, and all else by {pinned}, whose flags and kernels may differ."
+        )
+    yield Warned(reason=Reason.ESTIMATE_UNVERIFIED, message=message)
 
 
 def _about_a_share(trial: Trial) -> Iterator[Warned]:

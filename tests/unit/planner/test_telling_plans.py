@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from pillion import engines
+from pillion import engines, planner
 from pillion.api.reasons import Reason
 from pillion.api.status import PlanStatus
 from pillion.planner import images
 from tests.unit.hardware import nodes
 from tests.unit.planner import worlds
-from tests.unit.planner.worlds import H100, L4, PLAIN, QWEN3_8B, TINY
+from tests.unit.planner.worlds import H100, L4, LLAMA_8B, PLAIN, QWEN3_8B, TINY
 
 PINNED = engines.profile("vLLM")
 
@@ -28,10 +28,16 @@ PINNED = engines.profile("vLLM")
         pytest.param("registry.example/vllm:nightly", None, id="a tag without a version"),
         pytest.param("registry.example/vllm:v0.33.0@sha256:00", "0.33.0", id="a tag and a digest"),
         pytest.param("registry.example/vllm:2026.11.24.1", None, id="a date with a build"),
+        pytest.param("mirror.example/vllm-openai:v0.17.1", "0.17.1", id="a mirror of the engine's own"),
+        pytest.param(
+            "registry.example/vllm-openai-rocm:v0.32.0", "0.32.0", id="what it is built for in its name"
+        ),
+        pytest.param("team.example/gemma-server:0.1.0", None, id="a tag of something else"),
+        pytest.param("team.example/vllm-gemma:0.1.0", None, id="a tag of something made with the engine"),
     ],
 )
 def test_what_an_image_tells_of_its_engine(image: str, expected: str | None) -> None:
-    assert images.version(image, PINNED) == expected
+    assert images.told_version(image, PINNED) == expected
 
 
 def test_status_shows_the_version_of_the_image_and_none_where_nobody_knows() -> None:
@@ -42,6 +48,19 @@ def test_status_shows_the_version_of_the_image_and_none_where_nobody_knows() -> 
     assert strange.sentence.startswith(
         f"vLLM serves {TINY.repo} (16 bit) on NVIDIA-L4 with room for 8 requests"
     )
+
+
+def test_a_tag_that_counts_for_itself_changes_nothing_in_the_plan() -> None:
+    def planned(image: str) -> planner.Planned:
+        return worlds.planned(LLAMA_8B, on=[L4], engine={"image": image})
+
+    pinned, own = planned(PINNED.image("GPU")), planned("team.example/gemma-server:0.1.0")
+    assert own.plan.memory == pinned.plan.memory
+    assert own.plan.kv_cache_tokens == pinned.plan.kv_cache_tokens
+    assert "engineVersion" not in own.plan.to_status()
+    assert any("does not tell its version of vLLM" in each.message for each in own.warnings)
+    # By rules that such a number would stand for, were it the engine's, the memory is divided differently.
+    assert planned("team.example/vllm:0.7.0").plan.memory != pinned.plan.memory
 
 
 def test_status_says_whether_logs_stand_behind_the_estimate() -> None:

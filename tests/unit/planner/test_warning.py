@@ -42,7 +42,7 @@ def changed(**facts: Any) -> ModelFacts:
             TINY,
             {"on": [L4], "engine": {"image": "registry.example/vllm:v0.32.0"}},
             Reason.ESTIMATE_UNVERIFIED,
-            "holds vLLM 0.32.0 by its tag; the plan goes by vLLM 0.33.0",
+            "holds vLLM 0.32.0 by its tag; memory and architectures are planned by that, and all else by vLLM 0.33.0",
             id="an image of another version",
         ),
         pytest.param(
