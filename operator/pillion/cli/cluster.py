@@ -89,17 +89,16 @@ async def not_installed(cluster: Cluster, resource: Resource, namespace: str) ->
     The API server answers 404 for a kind as for an object, so whoever was told that asks this.
     """
     try:
-        await cluster.list(resource, namespace)
-    except NotFound:
-        return FailedError(
-            f"the cluster does not know {resource.plural}.{resource.group}: Pillion's CustomResourceDefinitions are "
-            "not installed there. Install Pillion (helm install pillion charts/pillion, see docs/install.md), or the "
-            "definitions alone (pillion crds | kubectl apply --server-side -f -); or choose another cluster with "
-            "--context."
-        )
+        if await cluster.serves(resource, namespace):
+            return None
     except Forbidden:
-        pass
-    return None
+        return None
+    return FailedError(
+        f"the cluster does not know {resource.plural}.{resource.group}: Pillion's CustomResourceDefinitions are "
+        "not installed there. Install Pillion (helm install pillion charts/pillion, see docs/install.md), or the "
+        "definitions alone (pillion crds | kubectl apply --server-side -f -); or choose another cluster with "
+        "--context."
+    )
 
 
 def default_namespace(kubeconfig: Path | None, context: str | None, *, without: str) -> str:

@@ -257,10 +257,10 @@ class Cluster:
         except NotFound:
             return
 
-    async def serves(self, resource: Resource) -> bool:
-        """Whether the API server knows the kind (its CRD is installed)."""
+    async def serves(self, resource: Resource, namespace: str | None = None) -> bool:
+        """Whether the API server knows the kind (its CRD is installed), asked in a namespace or in all of them."""
         try:
-            await self._request("GET", resource.path(), query={"limit": "1"})
+            await self._request("GET", resource.path(namespace), query={"limit": "1"})
         except NotFound:
             return False
         return True

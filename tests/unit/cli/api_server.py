@@ -35,7 +35,7 @@ class Server:
         self.kubeconfig = kubeconfig
         self.forbidden: set[str] = set()
         self.missing: set[str] = set()  # kinds that are not installed
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, str]] = []  # methods, and paths with their queries
         self._objects: list[Raw] = []
 
     def put(self, kind: str, obj: Raw, *, namespace: str | None = None) -> Raw:
@@ -83,9 +83,8 @@ def serving(folder: Path, *, namespace: str | None = None) -> Iterator[Server]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            there.asked.append(("GET", path))
-            status, body = there.answer(path)
+            there.asked.append(("GET", self.path))
+            status, body = there.answer(urlsplit(self.path).path)
             text = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -323,6 +323,8 @@ def test_a_cluster_without_the_definitions(
         assert (ended.code, ended.out) == (1, "")
         assert f"the cluster does not know {plural}.pillion.dev: " in ended.err
         assert "pillion crds | kubectl apply --server-side -f -" in ended.err
+        # Where the command's user may look, and no more than it takes to know.
+        assert cluster.asked[-1] == ("GET", f"/apis/pillion.dev/v1alpha1/namespaces/shop/{plural}?limit=1")
 
 
 @pytest.mark.parametrize(
