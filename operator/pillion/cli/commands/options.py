@@ -25,13 +25,16 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     """What reads an option's whole number, and says which ones are accepted."""
     accepted = f"of {least} or more" if most is None else f"from {least} to {most}"
 
+    def wrong(text: str) -> typer.BadParameter:
+        return typer.BadParameter(f"must be a whole number {accepted}; found {text!r}")
+
     def read(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
-            value = least - 1
+            raise wrong(text) from None
         if value < least or (most is not None and value > most):
-            raise typer.BadParameter(f"must be a whole number {accepted}; found {text!r}")
+            raise wrong(text)
         return value
 
     return read
