@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pillion import sizing
-from pillion.cli import questions, remarks
+from pillion.cli import questions
 from pillion.cli.exits import BadInputError
 from pillion.cli.models import Models
 from pillion.facts import FactsError
@@ -92,7 +92,7 @@ def answer(fields: Mapping[str, object], models: Models, *, beside: Path | None 
     """
     question = questions.read(fields)
     estimate = sizing.estimate(question.request(models.named(question.model, beside=beside)))
-    return figures(estimate, said=remarks.of(question))
+    return figures(estimate)
 
 
 def figures(estimate: sizing.Estimate, *, said: Sequence[str] = ()) -> Line:

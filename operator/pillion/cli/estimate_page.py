@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pillion import sizing
-from pillion.cli import bar, pieces, remarks
+from pillion.cli import bar, pieces
 from pillion.cli.overview import Place
 from pillion.cli.questions import CPU, Question
 from pillion.facts import ModelFacts
@@ -47,7 +47,7 @@ def show(
     if total is not None and estimate.weights_bytes is not None:
         out.print()
         out.print(pieces.indented(_memory(request, estimate, total)))
-    _print(pieces.listed("Notes", (*model.notes, *remarks.of(question), *estimate.notes)), out)
+    _print(pieces.listed("Notes", (*model.notes, *estimate.notes)), out)
 
 
 def _only_too_long(estimate: sizing.Estimate) -> bool:
@@ -181,7 +181,7 @@ def show_overview(
         about += " Where there are none, -o json says why."
     if model.quantization is None and "quantization" not in question.settings:
         about += " FP8 is made while loading; AWQ is reckoned with as if there were such a checkpoint."
-    _print(pieces.listed("Notes", (*model.notes, *remarks.of(question), *sorted(notes), about)), out)
+    _print(pieces.listed("Notes", (*model.notes, *sorted(notes), about)), out)
 
 
 def _cells(place: Place, *, first: bool) -> Iterator[str]:

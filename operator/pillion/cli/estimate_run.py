@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from pillion import sizing
-from pillion.cli import batch, documents, exits, overview, printing, questions, remarks
+from pillion.cli import batch, documents, exits, overview, printing, questions
 from pillion.cli.commands.options import Form
 from pillion.cli.exits import BadInputError, FailedError
 from pillion.cli.models import Models, directory_of
@@ -45,8 +45,7 @@ def _show_one(question: questions.Question, model: ModelFacts, form: Form) -> bo
         with printing.page() as out:
             estimate_page.show(question, request, estimate, out)
     else:
-        said = (*model.notes, *remarks.of(question))
-        data = {"model": model.repo, "gpu": question.product, **batch.figures(estimate, said=said)}
+        data = {"model": model.repo, "gpu": question.product, **batch.figures(estimate, said=model.notes)}
         typer.echo(printing.document(data, form), nl=False)
     return estimate.fits
 
@@ -69,8 +68,12 @@ def _show_overview(question: questions.Question, model: ModelFacts, form: Form) 
             }
             for place in found
         ]
-        said = [*model.notes, *remarks.of(question)]
-        data = {"model": model.repo, "requestLength": length, "notes": said, "places": rows}
+        data = {
+            "model": model.repo,
+            "requestLength": length,
+            "notes": list(model.notes),
+            "places": rows,
+        }
         typer.echo(printing.document(data, form), nl=False)
     return any(place.estimate.fits for place in found)
 

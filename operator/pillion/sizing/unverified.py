@@ -48,6 +48,8 @@ def notes(
         said.append("Unverified: memory is shared with other programs, whose part is not known.")
     if request.engine == TGI:
         said.append("Unverified: the formula is TGI's own; one log confirms it.")
+    else:
+        said += _of_another_version(request.engine_version)
     if request.model.quantization is None and request.quantization in formats.CHECKPOINT_LABELS:
         said.append(
             f"{request.quantization} is not made while loading: sized as a checkpoint of the model in that form."
@@ -78,3 +80,16 @@ def notes(
             "weights in 16 bit and 1.5 % of others, 15 % of activations, 40 % of CUDA graphs, and how engines differ."
         )
     return tuple(said)
+
+
+def _of_another_version(written: str | None) -> tuple[str, ...]:
+    """That vLLM's version is none whose rules are known; any number is taken, as builds of tomorrow's versions are."""
+    version = versions.parse(written)
+    oldest, newest = versions.V1_ENGINE, versions.PINNED
+    if version is None or oldest <= version <= newest:
+        return ()
+    than = "older" if version < oldest else "newer"
+    return (
+        f"Unverified: the memory model has the rules of vLLM {oldest} to {newest}, and {written} is {than}: it may "
+        "divide memory otherwise.",
+    )

@@ -225,6 +225,26 @@ def test_hardware_that_no_log_covers_is_said_to_be_unverified(product: str) -> N
     assert not any(note.startswith("Unverified") for note in ask(product="NVIDIA-L4").notes)
 
 
+@pytest.mark.parametrize(
+    ("engine", "version", "said"),
+    [
+        pytest.param("vllm", "0.7.3", "vLLM 0.8 to 0.33, and 0.7.3 is older", id="older than what was read"),
+        pytest.param("vllm", "0.8.0", None, id="the oldest"),
+        pytest.param("vllm", "0.33.1", None, id="the newest"),
+        pytest.param("vllm", "0.34.0", "vLLM 0.8 to 0.33, and 0.34.0 is newer", id="not released yet"),
+        pytest.param("vllm", None, None, id="none, so one that is known"),
+        pytest.param("tgi", "3.3.5", None, id="another engine's"),
+    ],
+)
+def test_a_version_whose_rules_are_not_known_is_unverified(
+    engine: str, version: str | None, said: str | None
+) -> None:
+    notes = ask(engine=engine, engine_version=version).notes
+    found = [note for note in notes if "the memory model has the rules" in note]
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+
+
 def test_adapters_take_room_beside_the_weights() -> None:
     plain, adapted = (ask(model=checkpoints.qwen3_8b_fp8(), max_loras=number) for number in (0, 1))
     assert plain.weights_bytes is not None
