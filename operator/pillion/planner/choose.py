@@ -13,7 +13,7 @@ from pillion.api.reasons import Reason
 from pillion.facts import ModelFacts
 from pillion.hardware import gpus
 from pillion.planner import candidates as listing
-from pillion.planner import checks, node_checks, plans, policies, remedies, wording
+from pillion.planner import checks, lifted, node_checks, plans, policies, remedies, wording
 from pillion.planner import warnings as warning
 from pillion.planner.model import NotPlanned, Outcome, Plan, Planned, PlanRequest, Rejected
 from pillion.planner.placement import Places
@@ -98,7 +98,7 @@ def _not_planned(request: PlanRequest, turned: Sequence[_Turned]) -> NotPlanned:
             "checkpoint in spec.model.variants."
         )
     if remedy is None and reason is Reason.NO_NODE_FITS:
-        remedy = node_checks.way_out(nearest.trial)
+        remedy = lifted.way_in(request, fits) or node_checks.node_that_would_do(nearest.trial)
     return NotPlanned(
         reason=reason,
         message=f"{message} {remedy}" if remedy else message,

@@ -9,6 +9,7 @@ from pillion.planner.trial import Trial
 from pillion.sizing.constants import GIB
 
 _QUARTER = GIB // 4
+_TIB = 1024 * GIB
 
 
 def a_node_is_open(trial: Trial) -> Rejection | None:
@@ -36,13 +37,10 @@ def a_node_can_take_it(trial: Trial) -> Rejection | None:
     )
 
 
-def way_out(trial: Trial) -> str | None:
-    """What would work where no node fits and no change of the spec does: another rule, or the node that would do."""
+def node_that_would_do(trial: Trial) -> str:
+    """The least node that a pod with its engine could go to, where no change of the spec or of one rule helps."""
     pool = trial.candidate.pool
     there = trial.places.open_to(pool)
-    ways = obstacles.ways(there.closed)
-    if not there.rooms and there.closed:
-        return f"What would work: {'; or '.join(ways)}." if ways else None
     target = trial.request.target or TargetShape(pods=1)
     needs = trial.sizes.needs
     own_memory = target.memory_bytes
@@ -52,7 +50,7 @@ def way_out(trial: Trial) -> str | None:
     room = [
         f"{wording.cores(target.cpu_millis + needs.cpu_millis)} of CPU",
         f"{wording.gib(_rounded_up(own_memory + memory_bytes))} of memory",
-        f"{wording.gib(target.ephemeral_bytes + needs.ephemeral_bytes)} of disk",
+        f"{wording.gib(_rounded_up(target.ephemeral_bytes + needs.ephemeral_bytes))} of disk",
     ]
     own = [
         *([wording.cores(target.cpu_millis)] if target.cpu_millis else []),
@@ -60,12 +58,16 @@ def way_out(trial: Trial) -> str | None:
     ]
     others = f", {wording.listed(own)} of it for the pod's own containers" if own else ""
     device = "" if pool is None else f" {wording.device(trial.candidate.count, pool.product)} and"
-    return f"What would work: a node with{device} at least {wording.listed(room)} for a pod{others}."
+    rules = "" if there.rooms or not there.closed else ", against which none of this stands"
+    return f"What would work: a node with{device} at least {wording.listed(room)} for a pod{others}{rules}."
 
 
 def _rounded_up(amount: int) -> int:
-    """To a quarter of a GiB, so that what is told is never less than what it takes."""
-    return -(-amount // _QUARTER) * _QUARTER
+    """To a quarter of a GiB, or what a TiB is told to, so that what is told is never less than what it takes."""
+    if amount <= _TIB:
+        return -(-amount // _QUARTER) * _QUARTER
+    hundredths = -(-amount * 100 // _TIB)
+    return -(-hundredths * _TIB // 100)
 
 
 def enough_for_all_pods(trial: Trial) -> Rejection | None:

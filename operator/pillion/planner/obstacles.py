@@ -4,7 +4,7 @@ Rules come first (labels, affinity, taints), because no change of sizes helps ag
 less of than a pod with its engine requests. Nodes are told of together: three nodes, one sentence.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ ACCELERATOR_TOLERATION: Raw = {
     "operator": "Exists",
     "effect": "NoSchedule",
 }
-_SYSTEM_LABEL = "kubernetes.io/os"
-_WAYS = {"cordoned": "kubectl uncordon", "not ready": "a node that is ready", "being deleted": "another node"}
+SYSTEM_LABEL = "kubernetes.io/os"
+LINUX = "linux"
 _TOLD = 4  # kinds of obstacles that a sentence names; a large cluster has a taint for every team
 
 
@@ -31,7 +31,6 @@ class Obstacle:
 
     verb: str  # for one node
     words: str  # what follows it, and what the node has of something
-    way: str | None = None  # what would take it away, where no change of the spec that was tried does
     has: int | None = None
     written: Callable[[int], str] = str
 
@@ -61,29 +60,20 @@ def of_rules(
 ) -> Iterator[Obstacle]:
     """Who may go there, whatever the size."""
     if room.obstacle is not None:
-        yield Obstacle(verb="is", words=room.obstacle, way=_WAYS.get(room.obstacle))
-    system = room.labels.get(_SYSTEM_LABEL, "linux")
-    if system != "linux":
+        yield Obstacle(verb="is", words=room.obstacle)
+    if not runs_linux(room):
         yield Obstacle(
-            verb="runs", words=f"{system}, and the engines' images are for Linux", way="a node with Linux"
+            verb="runs", words=f"{room.labels[SYSTEM_LABEL]}, and the engines' images are for Linux"
         )
     lacking = scheduling.lacking(room.labels, spec.hardware.node_selector)
     if lacking is not None:
         yield Obstacle(verb="lacks", words=f"the label {lacking} of spec.hardware.nodeSelector")
     lacking = scheduling.lacking(room.labels, target.node_selector)
     if lacking is not None:
-        yield Obstacle(
-            verb="lacks",
-            words=f"the label {lacking} of the target's own nodeSelector",
-            way=f"a node with the label {lacking}, or a target without it in its nodeSelector",
-        )
+        yield Obstacle(verb="lacks", words=f"the label {lacking} of the target's own nodeSelector")
     if not scheduling.affinity_allows(target.affinity, labels=room.labels, node_name=room.name):
         beside = f", with ModelDeployment {wording.listed(target.beside)} beside it" if target.beside else ""
-        yield Obstacle(
-            verb="does",
-            words=f"not match the target's own required node affinity{beside}",
-            way="a node that the target's affinity matches, or another affinity",
-        )
+        yield Obstacle(verb="does", words=f"not match the target's own required node affinity{beside}")
     taint = scheduling.untolerated(room.taints, tolerated)
     if taint is not None:
         yield Obstacle(
@@ -93,9 +83,14 @@ def of_rules(
         )
 
 
+def runs_linux(room: NodeRoom) -> bool:
+    """Whether the engines' images can run there; a node that does not tell its system is taken for one."""
+    return room.labels.get(SYSTEM_LABEL, LINUX) == LINUX
+
+
 def labels_of_rules(spec: ModelDeploymentSpec, target: TargetShape) -> Iterator[str]:
     """The labels that `of_rules` looks at."""
-    yield _SYSTEM_LABEL
+    yield SYSTEM_LABEL
     yield from spec.hardware.node_selector
     yield from target.node_selector
     yield from (each["key"] for each in scheduling.expressions(target.affinity) if each.get("key"))
@@ -183,12 +178,6 @@ def told(found: Iterable[Obstacle]) -> str:
     if others:
         parts.append(f"{wording.count(others, 'node')} for other reasons")
     return "; ".join(parts)
-
-
-def ways(found: Iterable[Obstacle]) -> list[str]:
-    """What would take the obstacles away, one of which is enough; those of most nodes first."""
-    counted = Counter(each.way for each in found if each.way is not None)
-    return [way for way, _ in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))][:_TOLD]
 
 
 def _told_of_group(group: Sequence[Obstacle]) -> str:

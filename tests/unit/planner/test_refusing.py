@@ -186,7 +186,8 @@ def quantized(scheme: str, bits: int | None = 4) -> ModelFacts:
             [
                 "1 node is cordoned",
                 "1 node lacks the label zone=b of the target's own nodeSelector",
-                "a node with the label zone=b, or a target without it in its nodeSelector; or kubectl uncordon.",
+                # The cordoned node lacks it, too.
+                "What would work: a node with the label zone=b, or a target without it in its nodeSelector.",
             ],
             id="the target's own selector, without any GPU",
         ),
@@ -464,6 +465,104 @@ def test_a_node_as_large_as_is_said_would_do(
     assert f"at least {cores:g} cores of CPU, {memory}" in answer.message
     assert "3 cores and 1.00 GiB of it for the pod's own containers" in answer.message
     assert worlds.planned(model, on=[enough], target=target).plan
+
+
+@pytest.mark.parametrize(
+    ("there", "target", "way"),
+    [
+        pytest.param(
+            [nodes.node("a", unschedulable=True)],
+            {},
+            "kubectl uncordon, for the nodes that are cordoned.",
+            id="cordoned",
+        ),
+        pytest.param(
+            [nodes.gpu_node("a", "NVIDIA-L4", unschedulable=True)],
+            {},
+            "kubectl uncordon, for the nodes that are cordoned.",
+            id="cordoned, with an accelerator",
+        ),
+        pytest.param(
+            [nodes.node("a", unschedulable=True, memory="1Gi")],
+            {},
+            "a node with at least 0.25 cores of CPU, ",
+            id="cordoned, and too small",
+        ),
+        pytest.param(
+            [nodes.node("a", unschedulable=True)],
+            {"node_selector": {"zone": "b"}},
+            ", against which none of this stands.",
+            id="cordoned, and without the label",
+        ),
+        pytest.param(
+            [
+                nodes.node(
+                    "a",
+                    ready="False",
+                    taints=[{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}],
+                )
+            ],
+            {},
+            "the nodes that are not ready, once they are.",
+            id="not ready, with the taint that tells it",
+        ),
+        pytest.param(
+            [nodes.node("a", labels={"zone": "b"}), nodes.node("b", unschedulable=True)],
+            {"node_selector": {"zone": "c", "disk": "ssd"}},
+            "a node with all labels of the target's nodeSelector, or a target without it.",
+            id="two labels that are lacking",
+        ),
+        pytest.param(
+            [nodes.node("a", labels={"zone": "b"})],
+            {"node_selector": {"zone": "b", "disk": "ssd"}},
+            "a node with the label disk=ssd, or a target without it in its nodeSelector.",
+            id="one of two labels",
+        ),
+        pytest.param(
+            [nodes.node("a", labels={"kubernetes.io/os": "windows"})],
+            {},
+            "nodes like these with Linux.",
+            id="another system",
+        ),
+        pytest.param(
+            [
+                nodes.node("a", taints=[{"key": "team", "effect": "NoSchedule"}]),
+                nodes.node("b", memory="1Gi", unschedulable=True),
+            ],
+            {},
+            "entries in spec.hardware.tolerations for the nodes' taints.",
+            id="a taint before a node that would be too small",
+        ),
+    ],
+)
+def test_a_way_is_offered_where_nothing_else_stands_against_the_node(
+    there: list[dict[str, Any]], target: dict[str, Any], way: str
+) -> None:
+    message = worlds.refused(TINY, on=there, target=planner.TargetShape(pods=1, **target)).message
+    assert way in message.partition("What would work: ")[2]
+
+
+@pytest.mark.parametrize("disk_gib", [1, 1100])
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_what_is_said_of_a_node_is_never_less_than_it_takes(on_gpu: bool, disk_gib: int) -> None:
+    def there(**more: Any) -> dict[str, Any]:
+        return nodes.gpu_node("n", "NVIDIA-L4", **more) if on_gpu else nodes.node("n", **more)
+
+    # Not a whole number of anything: each has to be rounded up.
+    odd = planner.TargetShape(pods=1, memory_bytes=2**30 + 1, ephemeral_bytes=disk_gib * 2**30 + 1)
+    for closed in ({"cpu": "100m"}, {"cpu": "100m", "unschedulable": True}):
+        message = worlds.refused(TINY, on=[there(**closed)], target=odd).message
+        found = re.search(
+            r"at least (\S+) cores? of CPU, (\S+) GiB of memory and (\S+) ([GT])iB of disk", message
+        )
+        assert found is not None, message
+        cpu, memory, disk = (float(each) for each in found.groups()[:3])
+        as_said = there(
+            cpu=f"{cpu * 1000:.0f}m",
+            memory=f"{memory * 1024:.0f}Mi",
+            allocatable={"ephemeral-storage": f"{disk}{found[4]}i"},
+        )
+        assert worlds.planned(TINY, on=[as_said], target=odd).plan
 
 
 def test_the_number_of_a_remedy_is_the_largest_that_fits() -> None:
