@@ -4,7 +4,6 @@ The Hub is HF_ENDPOINT's, and gated models are read with HF_TOKEN, as with every
 once in a run.
 """
 
-import base64
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -40,11 +39,14 @@ def hub_token() -> str | None:
     value = os.environ.get("HF_TOKEN")
     if not value:
         return None
-    try:
-        return tokens.token(base64.b64encode(value.encode()).decode(), where="HF_TOKEN")
-    except FactsError as error:
-        wrong, _, _ = error.message.partition(";")  # what follows is about Secrets
-        raise BadInputError(f"{wrong}; set it to the token alone, or unset it for public models") from error
+    token = value.strip()
+    wrong = tokens.wrong(token)
+    if wrong is not None:
+        raise BadInputError(
+            f"HF_TOKEN {wrong}, where a token of the Hub is one word (hf_...); set it to the token alone, or unset it "
+            "for public models"
+        )
+    return token
 
 
 def directory_of(model: str, *, beside: Path | None = None) -> Path | None:

@@ -28,14 +28,14 @@ def token(encoded: str, *, where: str) -> str:
         raise _unreadable(where, "holds no valid base64") from None
     except UnicodeDecodeError:
         raise _unreadable(where, "holds bytes that are no text") from None
-    wrong = _wrong(text)
-    if wrong is not None:
-        raise _unreadable(where, wrong)
+    found = wrong(text)
+    if found is not None:
+        raise _unreadable(where, found)
     return text
 
 
-def _wrong(text: str) -> str | None:
-    """What is wrong with a token; None: visible ASCII characters, in one line."""
+def wrong(text: str) -> str | None:
+    """What is wrong with a token, without any of it; None: it is visible ASCII characters, in one line."""
     if not text:
         return "is empty"
     lines = len(text.splitlines())
@@ -48,9 +48,9 @@ def _wrong(text: str) -> str | None:
     return None
 
 
-def _unreadable(where: str, wrong: str) -> FactsError:
+def _unreadable(where: str, found: str) -> FactsError:
     return FactsError(
         Reason.TOKEN_NOT_READABLE,
-        f"{where} {wrong}, where a token of the Hub is one word (hf_...); put the token alone into it, as "
+        f"{where} {found}, where a token of the Hub is one word (hf_...); put the token alone into it, as "
         "kubectl create secret generic NAME --from-literal=KEY=TOKEN does",
     )

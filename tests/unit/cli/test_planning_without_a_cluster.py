@@ -241,6 +241,7 @@ def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(
     ended = pillion("plan", "-f", written(objects.deployment()), "--gpu", "L4")
     assert ended.code == 2
     assert "HF_TOKEN holds white space inside" in ended.err
+    assert "set it to the token alone, or unset it for public models" in ended.err
     assert "two words" not in ended.err + ended.out
 
 

@@ -76,6 +76,25 @@ def test_a_gated_model_is_told_with_what_to_set(pillion: Pillion, monkeypatch: p
     assert pillion("estimate", models.GATED, "--gpu", "L4").code == 0
 
 
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        pytest.param("hf_Xy12\nhf_Xy12", "HF_TOKEN holds 2 lines, where", id="two lines"),
+        pytest.param(" ", "HF_TOKEN is empty, where", id="white space alone"),
+        pytest.param("hf_Xy12\udcff", "HF_TOKEN holds characters other than", id="a byte that is no text"),
+    ],
+)
+def test_what_is_no_token_is_refused_without_showing_it(
+    pillion: Pillion, monkeypatch: pytest.MonkeyPatch, value: str, wrong: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", value)
+    ended = pillion("estimate", models.DENSE_8B, "--gpu", "L4")
+    assert ended.code == 2
+    assert wrong in ended.err
+    assert "Xy12" not in ended.err
+    assert ended.err.endswith("; set it to the token alone, or unset it for public models\n")
+
+
 def test_a_model_that_is_not_there_may_be_private(pillion: Pillion) -> None:
     assert "a private one needs a token in HF_TOKEN." in pillion("estimate", MISSING, "--gpu", "L4").err
 
