@@ -31,39 +31,41 @@ def architecture_served(trial: Trial) -> Rejection | None:
     """The engine has the model's architecture, or nobody knows that it has not."""
     model, profile = trial.model, trial.profile
     known = None if model.architecture is None else profile.knows_architecture(model.architecture)
-    if profile.name != memory.TGI:
-        version = trial.planned_version
-        why = served_versions.why_not(model.architecture, version)
-        if why is not None:
-            return _other_version(trial, why, version)
-        if known is False and served_versions.last(model.architecture) is not None:
-            known = True  # by the older version in the image
-    if known is None and model.encoder_decoder:
-        # What runs architectures without a class of their own, the Transformers backend, runs one stack of layers.
+    standing = served_versions.standing(
+        model.architecture,
+        by_vllm=profile.name != memory.TGI,
+        engine_version=trial.planned_version,
+        listed=known is True,
+        encoder_decoder=model.encoder_decoder,
+    )
+    if isinstance(standing, served_versions.OtherVersion):
+        return _other_version(trial, standing.why)
+    if standing is served_versions.Standing.SERVED:
+        return None
+    if known is False:
+        return Rejection(
+            reason=Reason.ARCHITECTURE_UNSUPPORTED,
+            message=f"{model.repo} is a {model.architecture}, which {profile.name} {profile.version} does not "
+            "serve any more; choose a model of another family.",
+        )
+    if standing is served_versions.Standing.NEEDS_A_CLASS:
         return Rejection(
             reason=Reason.ARCHITECTURE_UNSUPPORTED,
             message=f"{model.repo} is an encoder-decoder ({model.architecture or model.model_type}), which "
             f"{profile.name} {profile.version} does not list; choose a model that is a decoder alone, of any family.",
         )
-    if model.architecture is None:
+    if model.architecture is None or not model.brings_code or trial.request.spec.model.trust_remote_code:
         return None
-    if known is not False:
-        if known or not model.brings_code or trial.request.spec.model.trust_remote_code:
-            return None
-        return Rejection(
-            reason=Reason.REMOTE_CODE_REQUIRED,
-            message=f"{model.repo} ({model.architecture}) runs only with Python code of its own, inside the "
-            "application's pod; read it, and set spec.model.trustRemoteCode: true if you trust it.",
-        )
     return Rejection(
-        reason=Reason.ARCHITECTURE_UNSUPPORTED,
-        message=f"{model.repo} is a {model.architecture}, which {profile.name} {profile.version} does not "
-        "serve any more; choose a model of another family.",
+        reason=Reason.REMOTE_CODE_REQUIRED,
+        message=f"{model.repo} ({model.architecture}) runs only with Python code of its own, inside the "
+        "application's pod; read it, and set spec.model.trustRemoteCode: true if you trust it.",
     )
 
 
-def _other_version(trial: Trial, why: str, version: str) -> Rejection:
+def _other_version(trial: Trial, why: str) -> Rejection:
     """An architecture that other versions serve; an image that somebody named can be another one."""
+    version = trial.planned_version
     named = version != trial.profile.version
     remedy = (
         f"choose an image of a version that does, or remove spec.engine.image to take {trial.profile.version}"

@@ -34,16 +34,20 @@ def found_in(request: EstimateRequest, found: settings.Settings) -> Iterator[Fin
 def _architecture(request: EstimateRequest) -> Iterator[Finding]:
     """The same as a plan refuses, by the versions of vLLM that served an architecture."""
     model, name = request.model, request.model.architecture
-    by_vllm = request.engine == VLLM
-    why = served_versions.why_not(name, request.engine_version) if by_vllm else None
-    if why is not None:
+    found = served_versions.standing(
+        name,
+        by_vllm=request.engine == VLLM,
+        engine_version=request.engine_version,
+        listed=request.listed,
+        encoder_decoder=model.encoder_decoder,
+    )
+    if isinstance(found, served_versions.OtherVersion):
         yield Finding(
             reason=Verdict.ARCHITECTURE_UNSUPPORTED,
-            message=f"{model.repo} is a {name}, {why}; choose another version of the engine, or another model.",
+            message=f"{model.repo} is a {name}, {found.why}; choose another version of the engine, or another model.",
         )
-    elif model.encoder_decoder and request.listed is False and not (by_vllm and served_versions.last(name)):
-        # What runs architectures without a class of their own runs one stack of layers.
-        engine = "vLLM" if by_vllm else f"TGI {tgi.LAST_VERSION}"
+    elif found is served_versions.Standing.NEEDS_A_CLASS:
+        engine = "vLLM" if request.engine == VLLM else f"TGI {tgi.LAST_VERSION}"
         yield Finding(
             reason=Verdict.ARCHITECTURE_UNSUPPORTED,
             message=f"{model.repo} is an encoder-decoder ({name or model.model_type}), which {engine} does not list; "

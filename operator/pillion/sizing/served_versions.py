@@ -1,4 +1,4 @@
-"""Which versions of vLLM serve an architecture?
+"""Does an engine serve an architecture, and which versions of vLLM do?
 
 A log or a question that names no version is about one of those. What was served by 0.7 already, and is served by the
 version that plans are made for, is in neither table; nor is what nobody has heard of. Of both nothing says that an
@@ -10,7 +10,9 @@ in _PREVIOUSLY_SUPPORTED_MODELS there; where the two differ, the later one is to
 runs (SmolLM3, Emu3) it may have run before it was listed, and is in no table.
 """
 
+import enum
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from pillion.sizing import versions
@@ -216,3 +218,43 @@ def why_not(architecture: str | None, engine_version: str | None) -> str | None:
     if asked < before or (asked == before and first_of_its_minor):
         return f"which vLLM serves from {since} on"
     return None
+
+
+class Standing(enum.Enum):
+    """How an engine stands to an architecture, where no version is in the way."""
+
+    SERVED = enum.auto()  # listed, or nobody looked, or by the older version that is meant
+    UNLISTED = enum.auto()  # runs on the classes of transformers or of the checkpoint, if at all
+    NEEDS_A_CLASS = enum.auto()  # not listed, and what runs others runs one stack of layers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherVersion:
+    """Other versions of vLLM serve it; `why` follows the architecture's name in a sentence."""
+
+    why: str
+
+
+def standing(
+    architecture: str | None,
+    *,
+    by_vllm: bool,
+    engine_version: str | None,
+    listed: bool | None,
+    encoder_decoder: bool,
+) -> Standing | OtherVersion:
+    """What plans and estimates say of an architecture.
+
+    Args:
+        architecture: as the configuration names it.
+        by_vllm: whether vLLM is asked, whose versions are known.
+        engine_version: of it; None where none is named.
+        listed: whether the pinned version's own list has it; None: nobody has looked.
+        encoder_decoder: whether the model has two stacks of layers.
+    """
+    why = why_not(architecture, engine_version) if by_vllm else None
+    if why is not None:
+        return OtherVersion(why=why)
+    if listed is not False or (by_vllm and last(architecture) is not None):
+        return Standing.SERVED
+    return Standing.NEEDS_A_CLASS if encoder_decoder else Standing.UNLISTED

@@ -86,6 +86,42 @@ def test_what_an_engine_does_not_list_is_unverified(engine: str, named: str) -> 
     assert said == [[f"Unverified: {named} does not list NobodysForCausalLM, and may not serve it."], []]
 
 
+@pytest.mark.parametrize("two_stacks", [True, False])
+@pytest.mark.parametrize(
+    ("architecture", "question", "expected"),
+    [
+        pytest.param("LlamaForCausalLM", {"listed": True}, "SERVED", id="listed"),
+        pytest.param("NobodysForCausalLM", {"listed": None}, "SERVED", id="nobody has looked"),
+        pytest.param("NobodysForCausalLM", {"listed": False}, "UNLISTED", id="not listed"),
+        pytest.param(
+            "MPTForCausalLM",
+            {"listed": False, "engine_version": "0.28.0"},
+            "SERVED",
+            id="by the older version",
+        ),
+        pytest.param(
+            "MPTForCausalLM",
+            {"listed": False, "by_vllm": False},
+            "UNLISTED",
+            id="vLLM's versions say nothing",
+        ),
+        pytest.param("MPTForCausalLM", {"listed": False}, "up to 0.28 alone", id="dropped"),
+        pytest.param(
+            "Gemma4ForCausalLM", {"listed": True, "engine_version": "0.17.0"}, "from 0.19 on", id="not yet"
+        ),
+    ],
+)
+def test_how_an_engine_stands_to_an_architecture(
+    architecture: str, question: dict[str, Any], expected: str, two_stacks: bool
+) -> None:
+    asked = {"by_vllm": True, "engine_version": "0.33.0", **question}
+    found = served_versions.standing(architecture, encoder_decoder=two_stacks, **asked)
+    if isinstance(found, served_versions.OtherVersion):
+        assert expected in found.why
+    else:
+        assert found.name == ("NEEDS_A_CLASS" if two_stacks and expected == "UNLISTED" else expected)
+
+
 def test_the_versions_agree_with_the_list_of_the_pinned_engine() -> None:
     profile = engines.profile("vLLM")
     dropped = {
