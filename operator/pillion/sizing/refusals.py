@@ -34,13 +34,7 @@ def found_in(request: EstimateRequest, found: settings.Settings) -> Iterator[Fin
 def _architecture(request: EstimateRequest) -> Iterator[Finding]:
     """The same as a plan refuses, by the versions of vLLM that served an architecture."""
     model, name = request.model, request.model.architecture
-    found = served_versions.standing(
-        name,
-        by_vllm=request.engine == VLLM,
-        engine_version=request.engine_version,
-        listed=request.listed,
-        encoder_decoder=model.encoder_decoder,
-    )
+    found = request.standing
     if isinstance(found, served_versions.OtherVersion):
         yield Finding(
             reason=Verdict.ARCHITECTURE_UNSUPPORTED,

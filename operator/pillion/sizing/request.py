@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pillion.facts import ModelFacts
-from pillion.sizing import kv_dtypes
+from pillion.sizing import kv_dtypes, served_versions
 from pillion.sizing.errors import SizingError
 
 VLLM = "vllm"
@@ -66,3 +66,14 @@ class EstimateRequest:
             raise SizingError(
                 f"kv_cache_dtype is {cached!r}; sizes are known of {', '.join(kv_dtypes.NAMES)}; it is one of them."
             )
+
+    @property
+    def standing(self) -> served_versions.Standing | served_versions.OtherVersion:
+        """How the engine stands to the model's architecture."""
+        return served_versions.standing(
+            self.model.architecture,
+            by_vllm=self.engine == VLLM,
+            engine_version=self.engine_version,
+            listed=self.listed,
+            encoder_decoder=self.model.encoder_decoder,
+        )

@@ -68,9 +68,7 @@ def notes(
         )
     if not request.model.known_architecture:
         said.append("Unverified: the architecture is not known, and its weights are estimated.")
-    elif request.listed is False and (
-        request.engine == TGI or served_versions.last(request.model.architecture) is None
-    ):
+    elif request.standing in {served_versions.Standing.UNLISTED, served_versions.Standing.NEEDS_A_CLASS}:
         engine = f"TGI {tgi.LAST_VERSION}" if request.engine == TGI else f"vLLM {versions.PINNED}"
         named = request.model.architecture or "the architecture"
         said.append(f"Unverified: {engine} does not list {named}, and may not serve it.")
