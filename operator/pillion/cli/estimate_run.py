@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from pillion import sizing
-from pillion.cli import batch, documents, exits, overview, printing, questions
+from pillion.cli import batch, documents, exits, hub_words, overview, printing, questions
 from pillion.cli.commands.options import Form
 from pillion.cli.exits import BadInputError, FailedError
 from pillion.cli.models import Models, directory_of
@@ -23,7 +23,7 @@ def one(fields: Mapping[str, object], *, revision: str | None, form: Form) -> No
         question = questions.read(questions.from_texts(fields))
     except BadInputError as error:
         raise BadInputError([_as_option(problem) for problem in error.problems]) from error
-    model = _facts(question.model, Models(revision=revision))
+    model = _facts(question.model, Models(hub_words.OF_AN_ESTIMATE, revision=revision))
     knows_memory = question.gpu is not None or question.gpu_memory_bytes is not None
     try:
         if knows_memory or "kv_cache_memory_bytes" in question.settings:
@@ -99,7 +99,7 @@ def many(path: str, *, revision: str | None) -> None:
     """Estimates for each line of a file, each printed as soon as it is made."""
     failed, read, unread = False, 0, 0
     beside = None if path == documents.STANDARD_INPUT else Path(path).parent
-    models = Models(revision=revision)
+    models = Models(hub_words.OF_AN_ESTIMATE, revision=revision)
     for answer in batch.answers(_lines(path), models, beside=beside):
         failed = failed or "error" in answer
         read, unread = (read + 1, unread) if batch.was_read(answer) else (read, unread + 1)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pillion.api.modeldeployment import Checkpoints, ModelDeploymentSpec
 from pillion.api.reasons import Reason
-from pillion.cli import hub_words
 from pillion.cli.exits import BadInputError
 from pillion.facts import FactsError, ModelFacts, tokens
 from pillion.facts.cache import FactsCache
+from pillion.facts.words import Words
 
 __all__ = ["Models", "directory_of", "hub_token"]
 
@@ -88,6 +88,7 @@ class Models:
 
     def __init__(
         self,
+        words: Words,
         *,
         folders: Mapping[str, Path] | None = None,
         revision: str | None = None,
@@ -96,10 +97,12 @@ class Models:
         """Nothing is read yet.
 
         Args:
+            words: in which failures are told.
             folders: directories that stand for repositories; the name "" stands for whatever is asked for first.
             revision: of models of the Hub that name none.
             timeout_seconds: for each request.
         """
+        self._words = words
         self._folders = dict(folders or {})
         self._revision = revision
         self._timeout_seconds = timeout_seconds
@@ -116,7 +119,7 @@ class Models:
         """
         from pillion.facts import local
 
-        return self._once((str(folder.resolve()), None), lambda: local.read(folder))
+        return self._once((str(folder.resolve()), None), lambda: local.read(folder, words=self._words))
 
     def of_hub(self, repo: str, revision: str | None = None) -> ModelFacts:
         """A repository's model; failures are remembered too, so that nobody waits for a dead Hub a thousand times.
@@ -135,12 +138,7 @@ class Models:
             FactsError: there is no such model, or it cannot be understood.
         """
         folder = directory_of(model, beside=beside)
-        if folder is not None:
-            return self.of_directory(folder)
-        try:
-            return self.of_hub(model)
-        except FactsError as error:
-            raise hub_words.of_an_estimate(error) from error
+        return self.of_hub(model) if folder is None else self.of_directory(folder)
 
     def checkpoints(self, spec: ModelDeploymentSpec) -> tuple[tuple[ModelFacts, ...], tuple[str, ...]]:
         """The model, its variants and trusted quantizations, and what was assumed about them, in sentences.
@@ -198,10 +196,11 @@ class Models:
                 endpoint=os.environ.get("HF_ENDPOINT") or None,
                 cache=self._cache,
                 timeout_seconds=self._timeout_seconds,
+                words=self._words,
             )
         except FactsError as error:
             self._failures_in_a_row = self._failures_in_a_row + 1 if error.transient else 0
-            raise hub_words.of_command(error) from error
+            raise
         self._failures_in_a_row = 0
         return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from pillion import planner
-from pillion.cli import deployments, exits, planning, printing, surroundings
+from pillion.cli import deployments, exits, hub_words, planning, printing, surroundings
 from pillion.cli.commands.options import Form
 from pillion.cli.exits import BadInputError
 from pillion.cli.models import Models
@@ -43,7 +43,7 @@ def run(
     given = deployments.read(filename)
     by_repo = _folders(folders)
     _refuse_unused(by_repo, given)
-    models = Models(folders=by_repo)
+    models = Models(hub_words.OF_A_PLAN, folders=by_repo)
     around = _surroundings(cluster, given, namespace)
     answers = planning.answers(given, around, models, pods=pods)
     if form is not Form.TABLE:

@@ -14,6 +14,7 @@ from pillion.facts.cache import FactsCache
 from pillion.facts.errors import FactsError
 from pillion.facts.hub_source import Source, UnloadableError
 from pillion.facts.model import ModelFacts
+from pillion.facts.words import OPERATOR, Words
 
 
 def read(
@@ -24,6 +25,7 @@ def read(
     endpoint: str | None = None,
     cache: FactsCache | None = None,
     timeout_seconds: float = 10.0,
+    words: Words = OPERATOR,
 ) -> ModelFacts:
     """The facts of a model at a revision. Blocks; safe to call from several threads.
 
@@ -34,12 +36,13 @@ def read(
         endpoint: the Hub's address; None is HF_ENDPOINT, or the public Hub.
         cache: keeps facts by commit, and for whom they were read.
         timeout_seconds: for each request.
+        words: in which failures are told.
 
     Raises:
         FactsError: with the reason, and what would help.
     """
     reader = functools.partial(
-        _loadable, token=token, endpoint=endpoint, cache=cache, timeout_seconds=timeout_seconds
+        _loadable, token=token, endpoint=endpoint, cache=cache, timeout_seconds=timeout_seconds, words=words
     )
     try:
         return reader(repo, revision=revision)
@@ -63,8 +66,9 @@ def _loadable(
     endpoint: str | None,
     cache: FactsCache | None,
     timeout_seconds: float,
+    words: Words = OPERATOR,
 ) -> ModelFacts:
-    source = Source(repo=repo, token=token, endpoint=endpoint, timeout_seconds=timeout_seconds)
+    source = Source(repo=repo, token=token, endpoint=endpoint, timeout_seconds=timeout_seconds, words=words)
     place = (source.address, repo, revision or "", _whose(token))
     try:
         info = source.ask(lambda: source.info(revision), revision=revision)

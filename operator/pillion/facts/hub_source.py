@@ -24,6 +24,7 @@ from pillion.facts import files, gguf, hub_errors, mistral_format, unloadable
 from pillion.facts.documents import Documents, Json, RepoFile, Tensor
 from pillion.facts.errors import FactsError
 from pillion.facts.model import ModelFacts
+from pillion.facts.words import OPERATOR, Words
 
 _PARALLEL_REQUESTS = 8
 _LARGEST_DOCUMENT_BYTES = 32 * 2**20  # tokenizer.json, the largest by far, is not read
@@ -33,14 +34,15 @@ Answer = TypeVar("Answer")
 class UnloadableError(Exception):
     """A repository has no weights that an engine loads. Caught where what can be loaded is looked for."""
 
-    def __init__(self, documents: Documents, header: gguf.Header | None) -> None:
+    def __init__(self, documents: Documents, header: gguf.Header | None, words: Words) -> None:
         super().__init__(documents.repo)
+        self._words = words
         self._documents = documents
         self._header = header
 
     def plain(self) -> FactsError:
         """The failure for users."""
-        return unloadable.failure(self._documents, header=self._header)
+        return unloadable.failure(self._documents, header=self._header, words=self._words)
 
     def explained(
         self, read: Callable[[str], ModelFacts], quantizations: Callable[[ModelFacts], Sequence[ModelFacts]]
@@ -50,13 +52,22 @@ class UnloadableError(Exception):
         if not base or base == self._documents.repo or not files.gguf_files(self._documents.files):
             return self.plain()
         nearest = unloadable.nearest_checkpoint(base, read=read, quantizations=quantizations)
-        return unloadable.failure(self._documents, header=self._header, nearest=nearest)
+        return unloadable.failure(self._documents, header=self._header, nearest=nearest, words=self._words)
 
 
 class Source:
-    """One repository of one Hub, read with one token."""
+    """One repository of one Hub, read with one token; `words` are for its failures."""
 
-    def __init__(self, *, repo: str, token: str | None, endpoint: str | None, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        repo: str,
+        token: str | None,
+        endpoint: str | None,
+        timeout_seconds: float,
+        words: Words = OPERATOR,
+    ) -> None:
+        self._words = words
         self._repo = repo
         self._token: str | bool = token or False
         self._timeout_seconds = timeout_seconds
@@ -73,7 +84,12 @@ class Source:
             return question()
         except (httpx2.HTTPError, OSError, ValueError) as error:
             raise hub_errors.translated(
-                error, repo=self._repo, revision=revision, endpoint=self.address, has_token=bool(self._token)
+                error,
+                repo=self._repo,
+                revision=revision,
+                endpoint=self.address,
+                has_token=bool(self._token),
+                words=self._words,
             ) from error
 
     def info(self, revision: str | None) -> ModelInfo:
@@ -92,7 +108,7 @@ class Source:
         card: Json = dict(info.card_data.__dict__) if info.card_data is not None else {}
         partial = Documents(repo=self._repo, commit=commit, files=listed, config={}, card=card)
         if not files.weight_files(listed):
-            raise UnloadableError(partial, self._gguf_header(listed, commit))
+            raise UnloadableError(partial, self._gguf_header(listed, commit), self._words)
         if not there & {docs.CONFIG, docs.PARAMS}:
             raise FactsError(
                 Reason.CONFIG_INVALID,

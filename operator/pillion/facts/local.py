@@ -17,24 +17,26 @@ from pillion.facts import files, gguf, mistral_format, understanding, unloadable
 from pillion.facts.documents import Documents, RepoFile, Tensor
 from pillion.facts.errors import FactsError
 from pillion.facts.model import ModelFacts
+from pillion.facts.words import OPERATOR, Words
 
 _LARGEST_HEADER_BYTES = 100 * 2**20  # as the safetensors library allows
 _LARGEST_DOCUMENT_BYTES = 32 * 2**20
 
 
-def read(path: Path) -> ModelFacts:
+def read(path: Path, *, words: Words = OPERATOR) -> ModelFacts:
     """The facts of the checkpoint in a directory.
 
     Args:
         path: a directory with at least config.json; `commit` is a digest of that file.
+        words: in which failures are told.
 
     Raises:
         FactsError: with the reason, and what would help.
     """
-    return understanding.facts(documents(path))
+    return understanding.facts(documents(path, words=words))
 
 
-def documents(path: Path) -> Documents:
+def documents(path: Path, *, words: Words = OPERATOR) -> Documents:
     """What a directory holds, unread but for headers and small files."""
     listed = _files(path)
     there = {file.name for file in listed}
@@ -43,7 +45,7 @@ def documents(path: Path) -> Documents:
     named = docs.CONFIG if docs.CONFIG in there else docs.PARAMS
     if named not in there:
         if files.gguf_files(listed) or "adapter_config.json" in there:
-            raise unloadable.failure(partial, header=_gguf_header(path, listed))
+            raise unloadable.failure(partial, header=_gguf_header(path, listed), words=words)
         raise FactsError(
             Reason.CONFIG_INVALID,
             f"{path} has no config.json, which says what shape the model has; name a directory in the form of the "

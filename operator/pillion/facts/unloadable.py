@@ -8,12 +8,17 @@ from pillion.facts.documents import Documents
 from pillion.facts.errors import FactsError
 from pillion.facts.gguf import Header
 from pillion.facts.model import ModelFacts
+from pillion.facts.words import OPERATOR, Words
 
 _USUAL_BITS = 4  # what nearly all GGUF files have
 
 
 def failure(
-    documents: Documents, *, header: Header | None = None, nearest: ModelFacts | None = None
+    documents: Documents,
+    *,
+    header: Header | None = None,
+    nearest: ModelFacts | None = None,
+    words: Words = OPERATOR,
 ) -> FactsError:
     """The failure of a repository without weights that an engine loads.
 
@@ -21,12 +26,13 @@ def failure(
         documents: its files and its card.
         header: of one of its GGUF files, where there are some and one was read.
         nearest: a published checkpoint of the same model that an engine loads.
+        words: what its reader does to get another repository.
     """
     if files.gguf_files(documents.files):
-        return FactsError(Reason.FORMAT_UNSUPPORTED, _gguf(documents, header, nearest))
+        return FactsError(Reason.FORMAT_UNSUPPORTED, _gguf(documents, header, nearest, words))
     base = understanding.base_model(documents.card)
     if documents.has("adapter_config.json"):
-        instead = f"set spec.model.repo to {base}" if base else "choose the model that it belongs to"
+        instead = f"{words.take} {base}" if base else "choose the model that it belongs to"
         return FactsError(
             Reason.FORMAT_UNSUPPORTED,
             f"{documents.repo} is an adapter (LoRA) and no whole model; {instead}.",
@@ -62,7 +68,7 @@ def _bits_away(model: ModelFacts) -> int:
     return abs((bits or 16) - _USUAL_BITS)
 
 
-def _gguf(documents: Documents, header: Header | None, nearest: ModelFacts | None) -> str:
+def _gguf(documents: Documents, header: Header | None, nearest: ModelFacts | None, words: Words) -> str:
     base = base_of(documents, header)
     found = (
         f"{documents.repo} has its weights in GGUF, llama.cpp's format, which the engines here do not load"
@@ -72,12 +78,12 @@ def _gguf(documents: Documents, header: Header | None, nearest: ModelFacts | Non
         found += f" (its file says: {said})"
     if base and nearest is not None and nearest.quantization is not None:
         return (
-            f"{found}; set spec.model.repo to {nearest.repo}, a checkpoint of {base} in "
-            f"{nearest.quantization.scheme}, or to {base} itself."
+            f"{found}; {words.take} {nearest.repo}, a checkpoint of {base} in "
+            f"{nearest.quantization.scheme}, or {words.take} {base} itself."
         )
     if base:
         return (
-            f"{found}; set spec.model.repo to {base}, the model it was made from, or to a quantized checkpoint of it "
+            f"{found}; {words.take} {base}, the model it was made from, or {words.take} a quantized checkpoint of it "
             "with safetensors files (AWQ, GPTQ, FP8)."
         )
     return (

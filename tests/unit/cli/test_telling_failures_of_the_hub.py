@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -51,13 +52,20 @@ def answered(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
     ],
 )
 def test_no_failure_speaks_of_what_a_command_does_not_have(error: Exception, has_token: bool) -> None:
-    failure = hub_errors.translated(
-        error, repo="a/b", revision="v1", endpoint="https://hub.example", has_token=has_token
+    translated = functools.partial(
+        hub_errors.translated,
+        error,
+        repo="a/b",
+        revision="v1",
+        endpoint="https://hub.example",
+        has_token=has_token,
     )
-    told = hub_words.of_an_estimate(hub_words.of_command(failure))
+    failure, told = translated(), translated(words=hub_words.OF_AN_ESTIMATE)
     assert (told.reason, told.transient) == (failure.reason, failure.transient)
     for word in ("spec.", "Secret", "operator", "asked again"):
         assert word not in told.message
+    for word in ("HF_TOKEN", "--revision", "Run the command"):
+        assert word not in failure.message
 
 
 def test_a_gated_model_is_told_with_what_to_set(pillion: Pillion, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +105,27 @@ def test_what_is_no_token_is_refused_without_showing_it(
 
 def test_a_model_that_is_not_there_may_be_private(pillion: Pillion) -> None:
     assert "a private one needs a token in HF_TOKEN." in pillion("estimate", MISSING, "--gpu", "L4").err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("adapter_config.json", "no whole model; ask for someone/base.\n", id="an adapter"),
+        pytest.param(
+            "model-Q4_K_M.gguf",
+            "; ask for someone/base, the model it was made from, or ask for a quantized checkpoint of it with",
+            id="GGUF",
+        ),
+    ],
+)
+def test_what_stands_for_a_directory_is_told_without_fields_of_a_spec(
+    pillion: Pillion, tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / name).write_text("{}")
+    (tmp_path / "README.md").write_text("---\nbase_model: someone/base\n---\n")
+    ended = pillion("estimate", tmp_path, "--gpu", "L4")
+    assert ended.code == 2
+    assert said in ended.err
 
 
 def test_a_revision_is_an_option_of_an_estimate(pillion: Pillion) -> None:
