@@ -70,6 +70,7 @@ class OwnKind:
         self._logged_in: float | None = None
         self._login_wait_seconds = 0.0
         self._kopf_lists = asyncio.Event()
+        self._take_signals_back: Callable[[], None] = lambda: None
         self.listed = asyncio.Event()  # the follower was told all there is, once at least
 
     async def follow(self, *, signals: Callable[[], None]) -> None:
@@ -82,11 +83,12 @@ class OwnKind:
         Raises:
             RuntimeError: kopf ended by itself.
         """
+        self._take_signals_back = signals
         tasks = (
             asyncio.create_task(self._list_with_kopf()),
             asyncio.create_task(
                 kopf.operator(
-                    registry=self._registry(signals), settings=_settings(), standalone=True, clusterwide=True
+                    registry=self._registry(), settings=_settings(), standalone=True, clusterwide=True
                 )
             ),
         )
@@ -100,12 +102,8 @@ class OwnKind:
             await asyncio.gather(*tasks, return_exceptions=True)
         raise RuntimeError("kopf ended by itself; the operator has to be started again")
 
-    def _registry(self, signals: Callable[[], None]) -> kopf.OperatorRegistry:
+    def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-
-        @kopf.on.startup(registry=registry)
-        async def started(**_: object) -> None:
-            signals()
 
         @kopf.on.login(registry=registry)
         async def login(**_: object) -> kopf.AiohttpSession:
@@ -163,6 +161,8 @@ class OwnKind:
         request: aiohttp.TraceRequestEndParams,
     ) -> None:
         """A request of kopf's has its answer."""
+        # It has taken the signals by now, which it does after its start-up handlers and its first login.
+        self._take_signals_back()
         # Before the path of Kubernetes may stand that of a proxy (Rancher: /k8s/clusters/<name>).
         listed = request.url.path.endswith(RESOURCE.path()) and "watch" not in request.url.query
         if listed and request.response.status < 300:

@@ -10,12 +10,12 @@ import datetime
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from pillion.api import names
 from pillion.kube import resources
-from pillion.kube.client import Cluster, Forbidden, KubeError
+from pillion.kube.client import Cluster, Conflict, Forbidden, KubeError
 
 __all__ = ["EventRecorder", "reference"]
 
@@ -32,10 +32,18 @@ Raw = dict[str, Any]
 class EventRecorder:
     """Writes events of one operator."""
 
-    def __init__(self, cluster: Cluster, *, instance: str, busy: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        instance: str,
+        busy: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._cluster = cluster
         self._instance = instance
         self._busy = busy
+        self._sleep = sleep
         self._waiting: deque[Raw] = deque(maxlen=MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
 
@@ -43,26 +51,35 @@ class EventRecorder:
         self, regarding: Raw, *, kind: Literal["Normal", "Warning"], reason: str, note: str, action: str
     ) -> None:
         """Have an event written about an object (a whole object, or a reference with kind, name and namespace)."""
+        if len(self._waiting) == MOST_WAITING:
+            logger.warning("%d events wait, and the oldest is dropped", MOST_WAITING)
         self._waiting.append(self._event(regarding, kind=kind, reason=reason, note=note, action=action))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write_all())
 
     async def drain(self) -> None:
         """Wait until everything that was emitted is written, for a moment: whoever ends must give the lease back."""
+        if self._task is not None:
+            # It may be over already: kopf, at its own end, cancels what began after it.
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         self._busy = lambda: False
-        if self._task is None:
-            return
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await self._task
+                await self._write_all()
         except TimeoutError:
             logger.warning("%d events were not written any more", len(self._waiting))
 
     async def _write_all(self) -> None:
         while self._waiting:
             if self._busy():
-                await asyncio.sleep(BUSY_SECONDS)
-            await self._write(self._waiting.popleft())
+                await self._sleep(BUSY_SECONDS)
+            event = self._waiting.popleft()
+            try:
+                await self._write(event)
+            except asyncio.CancelledError:
+                self._waiting.appendleft(event)  # under the same name: written twice it is one
+                raise
 
     def _event(self, regarding: Raw, *, kind: str, reason: str, note: str, action: str) -> Raw:
         about = reference(regarding)
@@ -92,6 +109,8 @@ class EventRecorder:
             logger.log(
                 level, "event %s about %s %s was not written: %s", reason, about["kind"], about["name"], error
             )
+        except Conflict:
+            return  # it was written, and the answer was not waited for
         except KubeError as error:
             logger.warning(
                 "event %s about %s %s was not written: %s", reason, about["kind"], about["name"], error

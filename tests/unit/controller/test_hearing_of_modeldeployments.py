@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,6 +165,21 @@ async def test_events_are_passed_on_after_the_list(api: tuple[ApiServer, Cluster
 
         api[0].tell("DELETED", {**model("code", 12), **kind})
         await heard.line("code ended")
+
+
+async def test_the_process_is_told_of_its_end_and_not_kopf(api: tuple[ApiServer, Cluster]) -> None:
+    _, cluster = api
+    own, stop, loop = OwnKind(cluster, Heard()), asyncio.Event(), asyncio.get_running_loop()
+    task = asyncio.create_task(own.follow(signals=lambda: loop.add_signal_handler(signal.SIGTERM, stop.set)))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await own.listed.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await stop.wait()
+    assert not task.done()
+    loop.remove_signal_handler(signal.SIGTERM)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_the_last_one_that_ended_while_the_watch_was_too_old_is_missed(
