@@ -71,7 +71,8 @@ class Act:
         self._store = store
         self._recorder = recorder
         self._clock = clock
-        self._accepted: OrderedDict[str, float] = OrderedDict()  # forms of trials, and when
+        # When the API server accepted a trial, by namespace and form.
+        self._accepted: OrderedDict[tuple[str, str | None], float] = OrderedDict()
 
     async def carry_out(self, world: World, actions: Actions) -> Result:
         """Write everything that is due, in order; the first refusal ends what builds on it."""
@@ -90,8 +91,8 @@ class Act:
                 await self._write_config_map(world.key.namespace)
             if actions.mark is not None:
                 # Admission misses a pod that is made within a millisecond or two of its ModelSidecar's first write.
-                # Between the marker and the first pod of its rollout lie two more writes, which take longer: of 750
-                # none was missed (kube-apiserver 1.36).
+                # Two more writes come before a pod, the marker and its workload's own, and take longer: of 750
+                # rollouts of Deployments none missed its engine (one kube-apiserver, 1.36).
                 result = dataclasses.replace(result, target=await self._mark(world, actions.mark))
             for instruct in actions.instruct:
                 await self._instruct(world, instruct)
@@ -111,27 +112,45 @@ class Act:
             preparations.append(self._try(world, actions.sidecar))
         await asyncio.gather(*preparations)
         with self._store.writing(resources.MODEL_SIDECARS, *world.key):
-            written = await self._create_or_apply(_applicable(actions.sidecar), new=world.sidecar is None)
+            written = await self._create_or_apply(world, _applicable(actions.sidecar))
             self._store.put(resources.MODEL_SIDECARS, written)
         return written
 
-    async def _create_or_apply(self, sidecar: Raw, *, new: bool) -> Raw:
+    async def _create_or_apply(self, world: World, sidecar: Raw) -> Raw:
         """Of the two the API server works less for a creation, and whoever waits for a first one waits for that."""
-        if new:
-            # One that is there was not shown yet, or belongs to an object of the same name that is about to go.
-            with contextlib.suppress(Conflict):
+        if world.sidecar is None:
+            with contextlib.suppress(Conflict):  # one is there that was not shown yet
                 return await self._cluster.create(
                     resources.MODEL_SIDECARS, sidecar, field_manager=names.FIELD_MANAGER
                 )
+        if not world.own_sidecar():
+            await self._take_over(sidecar)
         return await self._cluster.apply(
             resources.MODEL_SIDECARS, sidecar, field_manager=names.FIELD_MANAGER, force=True
         )
 
+    async def _take_over(self, sidecar: Raw) -> None:
+        """Make ours what belongs to an object of the same name before it, and would go with that.
+
+        What was created is not taken away by an apply, and an object cannot have two controllers.
+        """
+        metadata = sidecar["metadata"]
+        owners = {"metadata": {"ownerReferences": metadata["ownerReferences"]}}
+        with contextlib.suppress(NotFound):
+            await self._cluster.patch(
+                resources.MODEL_SIDECARS,
+                metadata["namespace"],
+                metadata["name"],
+                owners,
+                field_manager=names.FIELD_MANAGER,
+            )
+
     async def _try(self, world: World, sidecar: Raw) -> None:
         template = injection.pod_template(world.target) if world.target is not None else None
-        form = injection.form_of_trial(sidecar, template)
-        now = self._clock()
-        if form is not None and now - self._accepted.get(form, float("-inf")) < ACCEPTED_SECONDS:
+        form, now = injection.form_of_trial(sidecar, template), self._clock()
+        # Quotas, policies and webhooks differ between namespaces.
+        place = (world.key.namespace, form)
+        if form is not None and now - self._accepted.get(place, float("-inf")) < ACCEPTED_SECONDS:
             return
         attempt = injection.dry_run_template(sidecar, template)
         try:
@@ -144,8 +163,8 @@ class Act:
                 f"The API server refuses a pod with the engine in it, so nothing was injected: {error.message}",
             ) from error
         if form is not None:
-            self._accepted[form] = now
-            self._accepted.move_to_end(form)
+            self._accepted[place] = now
+            self._accepted.move_to_end(place)
             if len(self._accepted) > MOST_ACCEPTED:
                 self._accepted.popitem(last=False)
 

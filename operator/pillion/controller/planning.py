@@ -5,7 +5,6 @@ ones before it count on.
 """
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +23,7 @@ from pillion.controller.world import Finding, Proposal, Proposed, Refused, World
 from pillion.facts import FactsError, ModelFacts
 from pillion.facts import hub as facts_hub
 from pillion.kube import resources
-from pillion.kube.client import Cluster, KubeError
+from pillion.kube.client import Cluster
 
 __all__ = ["Planning"]
 
@@ -51,6 +50,8 @@ class Planning:
         self._planned_pods: dict[Key, int] = {}
         self._others = Others(store, self._remembered, self._planned_pods)
         self._one_at_a_time = asyncio.Lock()
+        # What was asked for ahead, of the very object that it was asked for.
+        self._ahead: dict[Key, tuple[ModelDeployment, asyncio.Task[tuple[ModelFacts, ...]]]] = {}
 
     def remembered(self, key: Key, plan_key: str) -> Proposal | None:
         """The proposal that was made for this very spec and target, if one was."""
@@ -59,6 +60,7 @@ class Planning:
 
     def forget(self, key: Key) -> None:
         """The proposal was carried out, or its ModelDeployment is gone."""
+        self._ahead.pop(key, None)
         self._remembered.pop(key, None)
         self._planned_pods.pop(key, None)
 
@@ -84,8 +86,9 @@ class Planning:
         """Have ready what a first plan needs, while its target is read; what goes wrong is told where it is used."""
         if key in self._remembered or planner.unsupported(deployment.spec):
             return
-        with contextlib.suppress(FactsError, KubeError):
-            await asyncio.gather(self._checkpoints(key, deployment), self._surroundings.snapshot())
+        task = asyncio.create_task(self._read_checkpoints(key, deployment))
+        self._ahead[key] = (deployment, task)
+        await asyncio.gather(task, self._surroundings.snapshot(), return_exceptions=True)
 
     async def propose(self, world: World, deployment: ModelDeployment) -> Proposal:
         """A proposal for the present spec. Bad input ends in a `Refused`, never in an exception.
@@ -252,6 +255,13 @@ class Planning:
         return None
 
     async def _checkpoints(self, key: Key, deployment: ModelDeployment) -> tuple[ModelFacts, ...]:
+        """What was asked for ahead in this very look, or asked for now."""
+        asked_for, task = self._ahead.pop(key, (None, None))
+        if task is not None and asked_for is deployment:
+            return await task
+        return await self._read_checkpoints(key, deployment)
+
+    async def _read_checkpoints(self, key: Key, deployment: ModelDeployment) -> tuple[ModelFacts, ...]:
         secret = deployment.spec.model.token_secret_ref
         token = (
             await self._surroundings.token(key.namespace, name=secret.name, key=secret.key)

@@ -1,9 +1,10 @@
 """Which pods has the API server accepted already, but for names, ports and texts that it does not look into?
 
 Before a ModelSidecar is written, the API server tries the pods to come. What it checks there is each container by
-itself, that names meet nowhere, and what pods say as a whole. So two trials of one form have one answer:
+itself, that names meet nowhere, and what pods say as a whole. So two trials of one form in one namespace have one
+answer:
 
-    the application's pods    the very same spec
+    the application's pods    the very same spec; labels and annotations were checked with the workload that has them
     the engine's container    the same but for its name, its arguments, and the numbers of its ports, which the schema
                               of a ModelSidecar holds to what is accepted
     its volumes               the same but for the model's name in their names
@@ -34,13 +35,15 @@ def form_of_trial(sidecar: Mapping[str, Any], pod_template: Mapping[str, Any] | 
         pod_template: the target's own; None where pods opt in by themselves.
 
     Returns:
-        None where this one has to be tried whatever was accepted before: with annotations that might be too large,
-        or with names of an engine's in the application's own pods.
+        None where this one has to be tried whatever was accepted before: with annotations that might be too large or
+        keep the engine out, or with names of an engine's in the application's own pods.
     """
     template = pod_template or {}
     own = json.dumps(template.get("spec") or {}, sort_keys=True)
-    annotations = json.dumps(pods.annotations(template))
-    if len(annotations) + len(sidecars.instruction(sidecar)) > SMALL_BYTES or names.CONTAINER_PREFIX in own:
+    annotations = pods.annotations(template)
+    if len(json.dumps(annotations)) + len(sidecars.instruction(sidecar)) > SMALL_BYTES:
+        return None
+    if names.CONTAINER_PREFIX in own or pods.MIRROR_ANNOTATION in annotations:
         return None
     added = json.dumps(_added(sidecar), sort_keys=True)
     name = sidecars.name(sidecar)

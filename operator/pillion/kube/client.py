@@ -172,6 +172,9 @@ class Cluster:
             ) as response:
                 if response.status == 401:
                     self._credentials.forget()
+                if response.status == 429:
+                    # Whoever follows asks again after a while of its own, which may be shorter.
+                    await asyncio.sleep(_seconds_away(response.headers.get("Retry-After", "")))
                 if response.status >= 300:
                     raise _refusal(response.status, await response.read())
                 async for line in response.content:

@@ -27,8 +27,8 @@ LEASES = Resource(group="coordination.k8s.io", plural="leases", kind="Lease")
 
 # Another one takes over 15 s after it saw the last renewal; the leader's work is cancelled 10 s after it asked for that
 # renewal, whatever the API server does. So two act at once only where a leader's process stands still for the 5 s
-# between. These are the values of client-go's components (kube-controller-manager's defaults), which renew every 2 s:
-# half of what an operator at rest costs, and 4 s leave time for a second attempt too.
+# between. Both are client-go's values (kube-controller-manager's defaults), but that renews every 2 s. Each renewal is
+# most of what an operator at rest costs, and after 4 s a second attempt still follows one that fails.
 LEASE_SECONDS = 15
 RENEW_DEADLINE_SECONDS = 10
 RENEW_SECONDS = 4  # after a renewal, and for one attempt at the next: its answer may be lost

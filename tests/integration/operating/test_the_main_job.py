@@ -98,6 +98,25 @@ def test_deleting_it_leaves_the_application_as_it_was(stage: Stage, namespace: s
     assert "pillion.dev/marked" not in workload["metadata"].get("labels", {})
 
 
+def test_one_that_replaces_another_of_its_name_takes_over_what_that_had(stage: Stage, namespace: str) -> None:
+    running_app(stage, namespace)
+    stage.apply(stages.model(namespace, models.TINY_RIVER))
+    stage.until_ready(namespace, "chat")
+    # As `kubectl replace --force` does it: the ModelSidecar of the old one may still be there.
+    stage.delete("modeldeployment", namespace, "chat")
+    stage.apply(stages.model(namespace, models.TINY_STAR))
+    new = stage.get("modeldeployment", namespace, "chat")
+    assert new is not None
+
+    def is_its_own() -> bool:
+        sidecar = stage.get("modelsidecar", namespace, "chat") or {"metadata": {}}
+        owners = [owner["uid"] for owner in sidecar["metadata"].get("ownerReferences", [])]
+        return owners == [new["metadata"]["uid"]]
+
+    stage.until(is_its_own, "the ModelSidecar belongs to the new one")
+    stage.until_ready(namespace, "chat")
+
+
 def test_what_was_deleted_while_the_operator_was_down_is_swept(stage: Stage, namespace: str) -> None:
     before = running_app(stage, namespace)
     stage.apply(stages.model(namespace, models.TINY_RIVER))

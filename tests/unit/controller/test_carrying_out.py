@@ -1,5 +1,6 @@
 """In which order are decisions written, and what ends them?"""
 
+import dataclasses
 from typing import Any
 
 from pillion import injection
@@ -7,7 +8,7 @@ from pillion.api import names
 from pillion.api.reasons import Reason
 from pillion.controller.act import Act
 from pillion.controller.decide import Actions, Instruct, Mark
-from pillion.controller.store import Store
+from pillion.controller.store import Key, Store
 from pillion.kube import resources
 from pillion.kube.client import Conflict, Forbidden, Invalid, KubeError, NotFound
 from pillion.kube.resources import Resource
@@ -130,6 +131,27 @@ async def test_what_was_accepted_is_not_tried_again_for_a_while() -> None:
         await act.carry_out(world, first_time())
         trials.append(len([call for call in cluster.calls if call[0] == "try"]))
     assert trials == [1, 1, 2]
+
+
+async def test_what_one_namespace_accepts_is_tried_in_another() -> None:
+    cluster = FakeCluster()
+    act, _, _ = acting(cluster)
+    world = worlds.world(RIVER, target=worlds.workload())
+    await act.carry_out(world, first_time())
+    await act.carry_out(dataclasses.replace(world, key=Key("elsewhere", "chat")), first_time())
+    assert len([call for call in cluster.calls if call[0] == "try"]) == 2
+
+
+async def test_what_belonged_to_an_object_of_the_same_name_is_taken_over_before_it_is_applied() -> None:
+    cluster = FakeCluster()
+    act, _, _ = acting(cluster)
+    (owner,) = SIDECAR["metadata"]["ownerReferences"]
+    old = {**SIDECAR, "metadata": {**SIDECAR["metadata"], "ownerReferences": [{**owner, "uid": "old"}]}}
+    world = dataclasses.replace(worlds.world(RIVER, target=worlds.workload()), sidecar=old)
+    await act.carry_out(world, first_time())
+    written = [call[:2] for call in cluster.calls if call[1] == "ModelSidecar"]
+    assert written == [("patch", "ModelSidecar"), ("apply", "ModelSidecar")]
+    assert {"metadata": {"ownerReferences": [owner]}} in cluster.bodies
 
 
 async def test_what_was_refused_is_tried_again_each_time() -> None:

@@ -47,6 +47,7 @@ class FakeCluster:
         self.pods: list[Raw] = []
         self.autoscalers: list[Raw] | None = []  # None: the operator may not list them
         self.secrets: dict[str, Raw] = {}
+        self.secrets_read = 0
         self.lists: Counter[str] = Counter()
 
     async def list(self, resource: Resource, **_: Any) -> list[Raw]:
@@ -61,6 +62,7 @@ class FakeCluster:
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Raw:
         del namespace
         if resource.kind == "Secret":
+            self.secrets_read += 1
             if name not in self.secrets:
                 raise NotFound(404, f"no secret {name}")
             return self.secrets[name]
@@ -654,6 +656,38 @@ def test_the_token_of_a_secret_is_sent() -> None:
     bench = Bench(nodes.node("plain"))
     bench.proposed(with_token(bench, "aGZfYWJjZAo="))  # "hf_abcd" and a line end
     assert bench.tokens == ["hf_abcd"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_secret_is_read_once_in_a_first_look(there: bool) -> None:
+    bench = Bench(nodes.node("plain"))
+    world = with_token(bench, "aGZfYWJjZAo=")
+    if not there:
+        bench.cluster.secrets.clear()
+
+    async def look() -> Proposal:
+        assert world.deployment is not None
+        parsed = ModelDeployment.from_raw(world.deployment)
+        await bench.planning.look_ahead(world.key, parsed)
+        return await bench.planning.propose(world, parsed)
+
+    assert isinstance(asyncio.run(look()), Proposed if there else Refused)
+    assert bench.cluster.secrets_read == 1
+
+
+def test_what_was_asked_for_ahead_of_another_spec_is_asked_anew() -> None:
+    bench = Bench(nodes.node("plain"))
+    before = with_token(bench, "aGZfYWJjZAo=")
+    world = bench.changed(before, model={"repo": "pillion-test/tiny-star"})
+
+    async def look() -> Proposal:
+        assert before.deployment is not None
+        await bench.planning.look_ahead(before.key, ModelDeployment.from_raw(before.deployment))
+        return await bench.proposing(world)
+
+    found = asyncio.run(look())
+    assert isinstance(found, Proposed)
+    assert found.facts.repo == "pillion-test/tiny-star"
 
 
 def test_a_token_of_two_lines_is_refused_and_not_shown() -> None:

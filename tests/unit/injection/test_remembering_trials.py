@@ -28,7 +28,6 @@ def with_spec(**changes: Any) -> dict[str, Any]:
     "other",
     [
         pytest.param(compiled(name="embed", namespace="shop"), id="another model"),
-        pytest.param(compiled(name="chat", namespace="elsewhere"), id="another namespace"),
         pytest.param(compiled(name="chat", namespace="shop", port=20000), id="another port"),
         pytest.param(with_spec(revision="r-000000000000"), id="another revision"),
     ],
@@ -83,6 +82,11 @@ def test_another_application_does() -> None:
             CHAT,
             {"spec": {"containers": [{"name": "pillion-web", "image": "web:1"}]}},
             id="names that an engine could have",
+        ),
+        pytest.param(
+            CHAT,
+            {**APPLICATION, "metadata": {"annotations": {"kubernetes.io/config.mirror": "a"}}},
+            id="pods that get no engine",
         ),
     ],
 )
