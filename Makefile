@@ -64,8 +64,8 @@ demo-down: $(STAMP) ## Delete the cluster of the demo
 	@$(BIN)/python -m tests.cluster down pillion-demo --kind
 
 .PHONY: bench
-bench: $(STAMP) ## Measure how fast the operator answers, and what it asks of the API server
-	$(BIN)/python -m benchmarks
+bench: $(STAMP) ## Measure how fast the operator answers; SCENARIOS="single burst-100" for some
+	$(BIN)/python -m benchmarks $(SCENARIOS)
 
 .PHONY: accuracy
 accuracy: $(STAMP) ## Compare estimates with start-up logs of vLLM, beside two other estimators

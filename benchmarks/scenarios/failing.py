@@ -53,10 +53,10 @@ def failing(failures: int, *, of: int) -> OnCluster:
             await soon(
                 eyes.models.when(name, states.is_refused), f"status of ModelDeployment {name} that says no"
             )
+        # What is measured here is time itself: first the back-off's, at the end that of the count.
+        await asyncio.sleep(max(0.0, began + BACKED_OFF_SECONDS - loop.time()))
         together = await _all_marked(api, eyes, beside)
         await eyes.settled()
-        # What is measured from here on is time itself: first the back-off's, then that of the count.
-        await asyncio.sleep(max(0.0, began + BACKED_OFF_SECONDS - loop.time()))
         await meter.silent(bench)
         taken = Meter(bench)
         await asyncio.sleep(WAITING_SECONDS)

@@ -16,9 +16,9 @@ from benchmarks.scenarios.scenario import Scenario
 from benchmarks.seeing import soon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from benchmarks.acting import Eyes
+    from benchmarks.acting import Eyes, Served
     from benchmarks.api import Api, Raw
     from benchmarks.bench import Bench
     from benchmarks.scenarios.scenario import OnCluster
@@ -26,30 +26,37 @@ if TYPE_CHECKING:
 SAMPLES = 200
 CHANGES = 100
 ENDS = 100
+LIMIT_MIB = 8192
 
 
 async def single(bench: Bench, api: Api, eyes: Eyes) -> Outcome:
-    """One at a time, each settled before the next."""
+    """One at a time, each settled before the next. Then such whose pods the API server has to try first."""
     names = [f"one-{number}" for number in range(SAMPLES)]
-    await prepare(api, eyes, names)
+    others = [f"other-{number}" for number in range(CHANGES)]
+    await prepare(api, eyes, [*names, *others])
     taken = Meter(bench)
-    served, bare = [], []
-    for name in names:
-        served.append(await acting.serve(api, eyes, name))
-        await at_rest(eyes, name)
-        bare.append(await acting.bare_loop(api, eyes, name))
+    served, bare = await _one_by_one(api, eyes, dict.fromkeys(names))
     cpu, floor_cpu, plane = taken.operator_cpu(), taken.floor_cpu(), taken.control_plane_cpu()
-    load = taken.load()
+    requests, load = taken.requests(), taken.load()
+    tried, beside = await _one_by_one(
+        api, eyes, {name: _limited(number) for number, name in enumerate(others)}
+    )
     await eyes.settled()
     return Outcome(
         scenario="single",
-        about=f"{SAMPLES} ModelDeployments, one at a time",
+        about=f"{SAMPLES} ModelDeployments, one at a time; then {CHANGES} with pods that were not tried yet",
         measures=(
             *results.percentiles("created until its ModelSidecar", [each.sidecar for each in served], bare),
             *results.percentiles(
                 "created until its target is marked", [each.marked for each in served], bare
             ),
             *results.percentiles("created until its first full status", [each.told for each in served], bare),
+            *results.percentiles(
+                "pods not tried yet: until its ModelSidecar", [each.sidecar for each in tried], beside
+            ),
+            *results.percentiles(
+                "pods not tried yet: until its target is marked", [each.marked for each in tried], beside
+            ),
             meter.cpu_each("operator's CPU a ModelDeployment", cpu, floor_cpu, SAMPLES),
             Measure(
                 name="control plane's CPU a ModelDeployment, the floor's in it",
@@ -58,9 +65,26 @@ async def single(bench: Bench, api: Api, eyes: Eyes) -> Outcome:
             ),
             meter.memory(bench),
         ),
-        requests=Requests.of(taken.requests(), each=SAMPLES),
+        requests=Requests.of(requests, each=SAMPLES),
         load=load,
     )
+
+
+async def _one_by_one(
+    api: Api, eyes: Eyes, specs: Mapping[str, Raw | None]
+) -> tuple[list[Served], list[float]]:
+    """How long each takes, and the floor beside it."""
+    served, bare = [], []
+    for name, spec in specs.items():
+        served.append(await acting.serve(api, eyes, name, spec=spec))
+        await at_rest(eyes, name)
+        bare.append(await acting.bare_loop(api, eyes, name))
+    return served, bare
+
+
+def _limited(number: int) -> Raw:
+    """More of a spec: a limit of its own, which the API server looks into, so that these pods have to be tried."""
+    return {"engine": {"resources": {"limits": {"memory": f"{LIMIT_MIB + number}Mi"}}}}
 
 
 def burst(count: int) -> OnCluster:
@@ -72,11 +96,12 @@ def burst(count: int) -> OnCluster:
         loop = asyncio.get_running_loop()
         taken = Meter(bench)
         bare = await acting.bare_loops(api, eyes, names)
-        floor_cpu = taken.floor_cpu()
+        floor_cpu, floor_plane = taken.floor_cpu(), taken.control_plane_cpu()
         taken.begin()
         started = loop.time()
         served = await acting.serve_all(api, eyes, names)
         settled = await eyes.settled() - started
+        await meter.silent(bench)  # Events come after the work, and are part of what it costs
         cpu, plane, load = taken.operator_cpu(), taken.control_plane_cpu(), taken.load()
 
         def until_all(what: str, seconds: float) -> Measure:
@@ -91,7 +116,7 @@ def burst(count: int) -> OnCluster:
                 until_all("have their first full status", max(each.told for each in served)),
                 until_all("are settled", settled),
                 meter.cpu_each("operator's CPU a ModelDeployment", cpu, floor_cpu, count),
-                Measure(name="control plane's CPU a ModelDeployment", unit="ms", value=1e3 * plane / count),
+                meter.cpu_each("control plane's CPU a ModelDeployment", plane, floor_plane, count),
                 meter.memory(bench),
             ),
             requests=Requests.of(taken.requests(), each=count),
@@ -119,7 +144,7 @@ async def change(bench: Bench, api: Api, eyes: Eyes) -> Outcome:
     inside_cpu, inside_floor_cpu = taken.operator_cpu(), taken.floor_cpu()
     others = Meter(bench)
     for number in range(CHANGES):
-        shape = {"engine": {"port": 20000 + 2 * number}}
+        shape = _limited(number)
         loop = asyncio.get_running_loop()
         started = loop.time()
         remarked = eyes.targets.when(name, _marked_anew(eyes, name))
