@@ -26,7 +26,7 @@ def test_a_minute_at_rest_has_no_request(stage: Stage, namespace: str, requests:
         stage.until_ready(namespace, f"chat-{number}")
     others_are_gone(stage, namespace)
     stage.until(lambda: quiet_for(requests, 3.0), "the operator has settled", seconds=60)
-    assert requests.requests(user=stages.USER, resource="modelsidecars", verb="patch"), (
+    assert requests.requests(user=stages.USER, resource="modelsidecars", verb="create"), (
         "the log knows the operator"
     )
     mark = requests.position()
