@@ -153,8 +153,12 @@ def _refusal(status: int, body: str) -> Refused:
         return Refused(status, body)
 
 
-def eventually(question: Callable[[], Any], *, seconds: float = 60.0) -> bool:
-    """Whether the answer becomes true in time: admission learns of changed definitions late on a busy machine."""
+def eventually(question: Callable[[], Any], *, seconds: float = 180.0) -> bool:
+    """Whether the answer becomes true in time: admission learns of changed definitions late on a busy machine.
+
+    Where the ModelSidecar's definition went and came back meanwhile, as in tests of the chart, the API server asks for
+    the objects again after up to a minute (client-go, reflector: 30 s at most, and as much again at random).
+    """
     return processes.wait_until(lambda: bool(question()), seconds=seconds)
 
 
