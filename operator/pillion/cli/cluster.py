@@ -5,8 +5,9 @@ planned without, where that makes sense.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 
@@ -22,7 +23,9 @@ from pillion.kube import credentials, resources
 from pillion.kube.client import Cluster, Forbidden, KubeError, NotFound
 from pillion.kube.resources import Resource
 
-__all__ = ["connecting", "default_namespace", "not_installed", "surroundings"]
+__all__ = ["asked", "default_namespace", "not_installed", "surroundings"]
+
+Answer = TypeVar("Answer")
 
 _WITHOUT = "--gpu L4 (imagined nodes), --inventory FILE (kubectl get nodes,pods -A -o json)"
 # A kubeconfig is anybody's file, and is read without looking first.
@@ -58,25 +61,33 @@ def surroundings(
     """
     name = namespace or default_namespace(kubeconfig, context, without=_WITHOUT)
 
-    async def read() -> Surroundings:
-        cluster = await connecting(kubeconfig, context)
+    return asked(kubeconfig, context, lambda cluster: _read(cluster, deployments, name))
+
+
+def asked(
+    kubeconfig: Path | None, context: str | None, question: Callable[[Cluster], Coroutine[Any, Any, Answer]]
+) -> Answer:
+    """What the cluster that the options mean answers to a question.
+
+    Raises:
+        BadInputError: the kubeconfig leads to no cluster.
+        FailedError: the API server does not answer, or refuses.
+    """
+
+    async def ask() -> Answer:
+        cluster = await _connected(kubeconfig, context)
         try:
-            return await _read(cluster, deployments, name)
+            return await question(cluster)
         finally:
             await cluster.close()
 
     try:
-        return asyncio.run(read())
+        return asyncio.run(ask())
     except KubeError as error:
         raise FailedError(f"the cluster cannot be read: {error.message}") from error
 
 
-async def connecting(kubeconfig: Path | None, context: str | None) -> Cluster:
-    """A connection to the cluster that the options mean.
-
-    Raises:
-        BadInputError: the kubeconfig leads to none.
-    """
+async def _connected(kubeconfig: Path | None, context: str | None) -> Cluster:
     try:
         return await Cluster.connect(None if kubeconfig is None else str(kubeconfig), context)
     except _UNREADABLE as error:

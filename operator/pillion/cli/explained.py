@@ -1,17 +1,17 @@
 """Which ModelDeployment does `pillion why` explain: one of a cluster, or one that was saved from it?"""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pillion import injection, planner
+from pillion import planner
 from pillion.api import names
 from pillion.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from pillion.api.shape import InvalidObjectError
 from pillion.cli import documents
 from pillion.cli.documents import Raw
 from pillion.cli.exits import BadInputError, FailedError
+from pillion.controller.others import read_plan
 
 if TYPE_CHECKING:
     from pillion.kube.client import Cluster
@@ -34,11 +34,7 @@ class Found:
     @property
     def plan(self) -> planner.Plan | None:
         """The plan that the ModelSidecar was compiled from; None where there is none, or another version's."""
-        text = injection.plan_json(self.sidecar) if self.sidecar is not None else None
-        try:
-            return planner.plan_from_json(text) if text else None
-        except ValueError:
-            return None
+        return None if self.sidecar is None else read_plan(self.sidecar)
 
     @property
     def spec(self) -> ModelDeploymentSpec | InvalidObjectError:
@@ -58,27 +54,20 @@ def live(name: str, kubeconfig: Path | None, context: str | None, namespace: str
     """
     from pillion.cli import cluster
     from pillion.kube import resources
-    from pillion.kube.client import KubeError, NotFound
+    from pillion.kube.client import NotFound
 
-    async def read() -> Found:
-        api = await cluster.connecting(kubeconfig, context)
+    async def read(api: "Cluster") -> Found:
         try:
-            try:
-                deployment = await api.get(resources.MODEL_DEPLOYMENTS, namespace, name)
-            except NotFound as error:
-                raise await _missing(name, namespace, api) from error
-            try:
-                sidecar = await api.get(resources.MODEL_SIDECARS, namespace, name)
-            except NotFound:
-                sidecar = None
-            return Found(deployment=deployment, sidecar=sidecar)
-        finally:
-            await api.close()
+            deployment = await api.get(resources.MODEL_DEPLOYMENTS, namespace, name)
+        except NotFound as error:
+            raise await _missing(name, namespace, api) from error
+        try:
+            sidecar = await api.get(resources.MODEL_SIDECARS, namespace, name)
+        except NotFound:
+            sidecar = None
+        return Found(deployment=deployment, sidecar=sidecar)
 
-    try:
-        return asyncio.run(read())
-    except KubeError as error:
-        raise FailedError(f"the cluster cannot be read: {error.message}") from error
+    return cluster.asked(kubeconfig, context, read)
 
 
 async def _missing(name: str, namespace: str, api: "Cluster") -> FailedError:

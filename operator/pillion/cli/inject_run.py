@@ -1,8 +1,8 @@
 """What does `pillion inject` read, and what does it print?"""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,7 +13,10 @@ from pillion.api.reasons import Reason
 from pillion.api.shape import InvalidObjectError
 from pillion.cli import documents, exits
 from pillion.cli.documents import Raw
-from pillion.cli.exits import BadInputError, FailedError
+from pillion.cli.exits import BadInputError
+
+if TYPE_CHECKING:
+    from pillion.kube.client import Cluster
 
 __all__ = ["run"]
 
@@ -192,10 +195,9 @@ def _namespaces(given: Sequence[tuple[str, Raw]], default: str) -> set[str]:
 def _of_cluster(kubeconfig: Path | None, context: str | None, namespaces: set[str]) -> list[Raw]:
     from pillion.cli import cluster
     from pillion.kube import resources
-    from pillion.kube.client import KubeError, NotFound
+    from pillion.kube.client import NotFound
 
-    async def read() -> list[Raw]:
-        api = await cluster.connecting(kubeconfig, context)
+    async def read(api: "Cluster") -> list[Raw]:
         try:
             lists = [await api.list(resources.MODEL_SIDECARS, namespace) for namespace in sorted(namespaces)]
             return [sidecar for found in lists for sidecar in found]
@@ -204,10 +206,5 @@ def _of_cluster(kubeconfig: Path | None, context: str | None, namespaces: set[st
             if told is None:
                 raise
             raise told from error
-        finally:
-            await api.close()
 
-    try:
-        return asyncio.run(read())
-    except KubeError as error:
-        raise FailedError(f"the cluster cannot be read: {error.message}") from error
+    return cluster.asked(kubeconfig, context, read)

@@ -24,6 +24,7 @@ from pillion.controller import compiling, conditions, observing
 from pillion.controller import pods as pod_facts
 from pillion.controller.conditions import Verdict
 from pillion.controller.decide import Actions
+from pillion.controller.others import read_plan
 from pillion.controller.world import Finding, Proposed, Refused, World
 from pillion.facts import ModelFacts
 
@@ -101,11 +102,7 @@ def current_plan(world: World) -> planner.Plan | None:
     """The plan that is proposed, or the one that the ModelSidecar was compiled from."""
     if isinstance(world.proposal, Proposed):
         return world.proposal.planned.plan
-    text = injection.plan_json(world.sidecar) if world.sidecar is not None else None
-    try:
-        return planner.plan_from_json(text) if text else None
-    except ValueError:
-        return None
+    return None if world.sidecar is None else read_plan(world.sidecar)
 
 
 def _carried_over(world: World) -> bool:
