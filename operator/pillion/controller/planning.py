@@ -25,9 +25,10 @@ from pillion.facts import hub as facts_hub
 from pillion.kube import resources
 from pillion.kube.client import Cluster
 
-__all__ = ["Planning"]
+__all__ = ["Checkpoints", "Planning"]
 
 Raw = dict[str, Any]
+Checkpoints = asyncio.Task[tuple[ModelFacts, ...]]
 
 
 class Planning:
@@ -50,8 +51,6 @@ class Planning:
         self._planned_pods: dict[Key, int] = {}
         self._others = Others(store, self._remembered, self._planned_pods)
         self._one_at_a_time = asyncio.Lock()
-        # What was asked for ahead, of the very object that it was asked for.
-        self._ahead: dict[Key, tuple[ModelDeployment, asyncio.Task[tuple[ModelFacts, ...]]]] = {}
 
     def remembered(self, key: Key, plan_key: str) -> Proposal | None:
         """The proposal that was made for this very spec and target, if one was."""
@@ -60,7 +59,6 @@ class Planning:
 
     def forget(self, key: Key) -> None:
         """The proposal was carried out, or its ModelDeployment is gone."""
-        self._ahead.pop(key, None)
         self._remembered.pop(key, None)
         self._planned_pods.pop(key, None)
 
@@ -82,16 +80,23 @@ class Planning:
         )
         return bool(world.sidecar["spec"]["environment"].get("plainPolicy") == policy)
 
-    async def look_ahead(self, key: Key, deployment: ModelDeployment) -> None:
+    async def look_ahead(self, key: Key, deployment: ModelDeployment) -> Checkpoints | None:
         """Have ready what a first plan needs, while its target is read; what goes wrong is told where it is used."""
         if key in self._remembered or planner.unsupported(deployment.spec):
-            return
-        task = asyncio.create_task(self._read_checkpoints(key, deployment))
-        self._ahead[key] = (deployment, task)
-        await asyncio.gather(task, self._surroundings.snapshot(), return_exceptions=True)
+            return None
+        checkpoints = asyncio.create_task(self._checkpoints(key, deployment))
+        await asyncio.gather(checkpoints, self._surroundings.snapshot(), return_exceptions=True)
+        return checkpoints
 
-    async def propose(self, world: World, deployment: ModelDeployment) -> Proposal:
+    async def propose(
+        self, world: World, deployment: ModelDeployment, *, ahead: Checkpoints | None = None
+    ) -> Proposal:
         """A proposal for the present spec. Bad input ends in a `Refused`, never in an exception.
+
+        Args:
+            world: what is known, but for the proposal.
+            deployment: the same object, read.
+            ahead: its checkpoints, where they were looked for ahead.
 
         Raises:
             KubeError: the API server did not answer, or refused what every operator may do.
@@ -102,7 +107,7 @@ class Planning:
             return self._refuse(world, Reason.FIELD_NOT_SUPPORTED, sentences)
         try:
             checkpoints, namespace_labels, missing = await asyncio.gather(
-                self._checkpoints(world.key, deployment),
+                ahead or self._checkpoints(world.key, deployment),
                 self._surroundings.namespace_labels(world.key.namespace),
                 self._surroundings.missing_policy(),
             )
@@ -255,13 +260,6 @@ class Planning:
         return None
 
     async def _checkpoints(self, key: Key, deployment: ModelDeployment) -> tuple[ModelFacts, ...]:
-        """What was asked for ahead in this very look, or asked for now."""
-        asked_for, task = self._ahead.pop(key, (None, None))
-        if task is not None and asked_for is deployment:
-            return await task
-        return await self._read_checkpoints(key, deployment)
-
-    async def _read_checkpoints(self, key: Key, deployment: ModelDeployment) -> tuple[ModelFacts, ...]:
         secret = deployment.spec.model.token_secret_ref
         token = (
             await self._surroundings.token(key.namespace, name=secret.name, key=secret.key)

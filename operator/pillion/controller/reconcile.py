@@ -26,7 +26,7 @@ from pillion.controller import swap
 from pillion.controller.act import Act, Result
 from pillion.controller.decide import Actions, decide
 from pillion.controller.metrics import Metrics
-from pillion.controller.planning import Planning
+from pillion.controller.planning import Checkpoints, Planning
 from pillion.controller.probes import Place, Probes
 from pillion.controller.queue import WorkQueue
 from pillion.controller.settings import Settings
@@ -144,7 +144,7 @@ class Reconciler:
             return World(
                 key=key, deployment=deployment, sidecar=sidecar, marked=marked, pods=pods, proposal=refused
             )
-        (resource, target), _ = await asyncio.gather(
+        (resource, target), ahead = await asyncio.gather(
             self._target(key, parsed), self._look_ahead(key, parsed, sidecar)
         )
         world = World(
@@ -168,15 +168,17 @@ class Reconciler:
         )
         if self._planning.answers(world, parsed):
             return world
-        return world.with_proposal(await self._proposal(world, parsed))
+        return world.with_proposal(await self._proposal(world, parsed, ahead))
 
-    async def _proposal(self, world: World, deployment: ModelDeployment) -> Proposed | Refused:
+    async def _proposal(
+        self, world: World, deployment: ModelDeployment, ahead: Checkpoints | None
+    ) -> Proposed | Refused:
         """The remembered proposal for this spec and target, or a new one where it is time to ask again."""
         remembered = self._planning.remembered(world.key, world.plan_key)
         due = self._clock() >= self._plan_again_at.get(world.key, float("-inf"))
         if remembered is not None and not (due and _may_change(remembered)):
             return remembered
-        return await self._planning.propose(world, deployment)
+        return await self._planning.propose(world, deployment, ahead=ahead)
 
     async def _target(self, key: Key, deployment: ModelDeployment) -> tuple[Resource | None, Raw | None]:
         """The target: as the watch shows it where it is marked, else as the API server has it."""
@@ -192,9 +194,12 @@ class Reconciler:
         except NotFound:
             return resource, None
 
-    async def _look_ahead(self, key: Key, deployment: ModelDeployment, sidecar: Raw | None) -> None:
-        if sidecar is None and not deployment.spec.suspend:
-            await self._planning.look_ahead(key, deployment)
+    async def _look_ahead(
+        self, key: Key, deployment: ModelDeployment, sidecar: Raw | None
+    ) -> Checkpoints | None:
+        if sidecar is not None or deployment.spec.suspend:
+            return None
+        return await self._planning.look_ahead(key, deployment)
 
     def _watch_replacements(self, world: World, result: Result) -> None:
         """After an eviction its replacement is watched, until no pod is missed any more."""

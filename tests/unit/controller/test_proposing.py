@@ -668,8 +668,8 @@ def test_the_secret_is_read_once_in_a_first_look(there: bool) -> None:
     async def look() -> Proposal:
         assert world.deployment is not None
         parsed = ModelDeployment.from_raw(world.deployment)
-        await bench.planning.look_ahead(world.key, parsed)
-        return await bench.planning.propose(world, parsed)
+        ahead = await bench.planning.look_ahead(world.key, parsed)
+        return await bench.planning.propose(world, parsed, ahead=ahead)
 
     assert isinstance(asyncio.run(look()), Proposed if there else Refused)
     assert bench.cluster.secrets_read == 1
