@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.scenarios.scenario import OnCluster
 
 SAMPLES = 200
+UNTRIED = 100
 CHANGES = 100
 ENDS = 100
 LIMIT_MIB = 8192
@@ -32,7 +33,7 @@ LIMIT_MIB = 8192
 async def single(bench: Bench, api: Api, eyes: Eyes) -> Outcome:
     """One at a time, each settled before the next. Then such whose pods the API server has to try first."""
     names = [f"one-{number}" for number in range(SAMPLES)]
-    others = [f"other-{number}" for number in range(CHANGES)]
+    others = [f"other-{number}" for number in range(UNTRIED)]
     await prepare(api, eyes, [*names, *others])
     taken = Meter(bench)
     served, bare = await _one_by_one(api, eyes, dict.fromkeys(names))
@@ -44,7 +45,7 @@ async def single(bench: Bench, api: Api, eyes: Eyes) -> Outcome:
     await eyes.settled()
     return Outcome(
         scenario="single",
-        about=f"{SAMPLES} ModelDeployments, one at a time; then {CHANGES} with pods that were not tried yet",
+        about=f"{SAMPLES} ModelDeployments, one at a time; then {UNTRIED} with pods that were not tried yet",
         measures=(
             *results.percentiles("created until its ModelSidecar", [each.sidecar for each in served], bare),
             *results.percentiles(

@@ -199,9 +199,8 @@ def _pin_impossible(request: PlanRequest) -> str:
 def _weights(model: ModelFacts) -> str:
     """The form of a checkpoint's weights, with their bits where the name does not tell them."""
     stored = model.quantization
-    if stored is None:
-        return "16 bit weights"
-    return f"{stored.scheme} weights" + (f" ({stored.bits} bits)" if stored.bits is not None else "")
+    name = wording.weights_name("None" if stored is None else stored.scheme)
+    return f"{name} weights" + ("" if stored is None or stored.bits is None else f" ({stored.bits} bits)")
 
 
 def _ordered_after(trial: Trial, chosen: Trial) -> Rejected:
